@@ -1,0 +1,5 @@
+#include <hindsight/autograd/blas.h>
+
+#include <cstdio>
+
+int main() { std::printf("products by %s\n", hindsight::blas::info().backend.c_str()); }
