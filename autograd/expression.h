@@ -1,0 +1,140 @@
+#pragma once
+#include <tuple>
+#include <type_traits>
+
+#include <hindsight/autograd/functions.h>
+#include <hindsight/autograd/variable.h>
+
+/// Operators and functions on Variables build a delayed expression; turning it into a Variable
+/// computes all of it in one pass over memory (see fused.h).
+namespace hindsight {
+
+/// A number in an expression.
+struct Scalar {
+  double value;
+};
+
+/// A delayed elementwise computation. Owns handles to its operands, so it cannot dangle.
+template <class F, class... Arguments>
+class Expression {
+ public:
+  explicit Expression(F f, Arguments... values) : function(f), arguments(std::move(values)...) {}
+
+  /// The shape the operands broadcast to; ShapeError where they do not fit.
+  Shape shape() const;
+
+  F function;
+  std::tuple<Arguments...> arguments;
+};
+
+namespace detail {
+
+template <class T>
+struct is_expression : std::false_type {};
+template <class F, class... A>
+struct is_expression<Expression<F, A...>> : std::true_type {};
+
+/// Variables, parameters and expressions: what makes an operator ours.
+template <class T>
+constexpr bool is_lazy = std::is_same_v<T, Variable> || std::is_same_v<T, Parameter> || is_expression<T>::value;
+template <class T>
+constexpr bool is_operand = is_lazy<T> || std::is_arithmetic_v<T>;
+
+inline Scalar operand(double value) { return {value}; }
+inline Variable operand(const Parameter& parameter) { return Variable(parameter); }
+inline const Variable& operand(const Variable& v) { return v; }
+inline Variable&& operand(Variable&& v) { return std::move(v); }
+template <class F, class... A>
+const Expression<F, A...>& operand(const Expression<F, A...>& e) { return e; }
+template <class F, class... A>
+Expression<F, A...>&& operand(Expression<F, A...>&& e) { return std::move(e); }
+
+template <class F, class... A>
+auto make_expression(F f, A&&... arguments) {
+  return Expression<F, std::decay_t<decltype(operand(std::forward<A>(arguments)))>...>(
+      f, operand(std::forward<A>(arguments))...);
+}
+
+/// Calls f(leaf) on every Variable of an expression, left to right.
+template <class F>
+void for_each_leaf(const Variable& leaf, F&& f) { f(leaf); }
+template <class F>
+void for_each_leaf(const Scalar&, F&&) {}
+template <class G, class... A, class F>
+void for_each_leaf(const Expression<G, A...>& e, F&& f) {
+  std::apply([&](const A&... a) { (for_each_leaf(a, f), ...); }, e.arguments);
+}
+
+/// The same expression with every Variable replaced by f(it).
+template <class F>
+Variable map_leaves(const Variable& leaf, F&& f) { return f(leaf); }
+template <class F>
+Scalar map_leaves(const Scalar& s, F&&) { return s; }
+template <class G, class... A, class F>
+Expression<G, A...> map_leaves(const Expression<G, A...>& e, F&& f) {
+  return std::apply([&](const A&... a) { return Expression<G, A...>(e.function, map_leaves(a, f)...); }, e.arguments);
+}
+
+template <class... T>
+using require_lazy = std::enable_if_t<(is_operand<std::decay_t<T>> && ...) && (is_lazy<std::decay_t<T>> || ...)>;
+
+}  // namespace detail
+
+template <class F, class... Arguments>
+Shape Expression<F, Arguments...>::shape() const {
+  Shape shape;
+  bool first = true;
+  detail::for_each_leaf(*this, [&](const Variable& leaf) {
+    shape = first ? leaf.shape() : broadcast_shapes(F::kName, shape, leaf.shape());
+    first = false;
+  });
+  return shape;
+}
+
+/// Applies a function of the user's own (see functions.h) element by element; it fuses like ours.
+template <class F, class... A, class = detail::require_lazy<A...>>
+auto elementwise(F function, A&&... arguments) {
+  return detail::make_expression(function, std::forward<A>(arguments)...);
+}
+
+#define HINDSIGHT_UNARY(name, Function)                                 \
+  template <class X, class = detail::require_lazy<X>>                   \
+  auto name(X&& x) {                                                    \
+    return detail::make_expression(functions::Function{}, std::forward<X>(x)); \
+  }
+#define HINDSIGHT_BINARY(name, Function)                                \
+  template <class A, class B, class = detail::require_lazy<A, B>>       \
+  auto name(A&& a, B&& b) {                                             \
+    return detail::make_expression(functions::Function{}, std::forward<A>(a), std::forward<B>(b)); \
+  }
+
+HINDSIGHT_BINARY(operator+, Add)
+HINDSIGHT_BINARY(operator-, Subtract)
+HINDSIGHT_BINARY(operator*, Multiply)
+HINDSIGHT_BINARY(operator/, Divide)
+HINDSIGHT_BINARY(pow, Power)
+HINDSIGHT_BINARY(maximum, Maximum)
+HINDSIGHT_BINARY(minimum, Minimum)
+HINDSIGHT_UNARY(operator-, Negate)
+HINDSIGHT_UNARY(exp, Exp)
+HINDSIGHT_UNARY(log, Log)
+HINDSIGHT_UNARY(tanh, Tanh)
+HINDSIGHT_UNARY(sigmoid, Sigmoid)
+HINDSIGHT_UNARY(relu, Relu)
+HINDSIGHT_UNARY(sqrt, Sqrt)
+HINDSIGHT_UNARY(square, Square)
+HINDSIGHT_UNARY(abs, Abs)
+HINDSIGHT_UNARY(sign, Sign)
+HINDSIGHT_UNARY(positive, Positive)
+HINDSIGHT_UNARY(heaviside, Heaviside)
+
+/// A derivative that is 0 everywhere.
+inline auto operator*(const Variable& gradient, Zero) { return gradient * 0.0; }
+
+#undef HINDSIGHT_UNARY
+#undef HINDSIGHT_BINARY
+
+}  // namespace hindsight
+
+// How an expression becomes a Variable.
+#include <hindsight/autograd/fused.h>

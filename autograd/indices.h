@@ -1,0 +1,40 @@
+#pragma once
+#include <vector>
+
+#include <hindsight/autograd/tensor.h>
+
+namespace hindsight {
+
+/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory.
+class Indices {
+ public:
+  Indices() = default;
+  /// Uninitialised.
+  explicit Indices(const Shape& shape) : buffer_(shape.elements() * 8), shape_(shape) {}
+  /// ShapeError when the number of values is not that of the shape.
+  template <class Integer>
+  Indices(const std::vector<Integer>& values, const Shape& shape) : Indices(shape) {
+    static_assert(std::is_integral_v<Integer>, "Indices: whole numbers are needed");
+    check_count(static_cast<Size>(values.size()));
+    for (std::size_t i = 0; i < values.size(); ++i) data()[i] = static_cast<std::int64_t>(values[i]);
+  }
+  template <class Integer>
+  Indices(const std::vector<Integer>& values)  // NOLINT: converting is the point
+      : Indices(values, Shape{static_cast<Size>(values.size())}) {}
+
+  const Shape& shape() const { return shape_; }
+  Size elements() const { return shape_.elements(); }
+  std::int64_t* data() const { return buffer_.data<std::int64_t>() + offset_; }
+  std::int64_t operator[](Size i) const { return data()[i]; }
+  /// Row t of the first axis, a view.
+  Indices row(Size t) const;
+
+ private:
+  void check_count(Size count) const;
+
+  Buffer buffer_;
+  Shape shape_;
+  Size offset_ = 0;
+};
+
+}  // namespace hindsight

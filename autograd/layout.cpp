@@ -1,0 +1,129 @@
+#include <hindsight/autograd/layout.h>
+
+#include <algorithm>
+
+namespace hindsight {
+
+const char* name(DType dtype) { return dtype == DType::f32 ? "float32" : "float64"; }
+
+void Shape::refuse(Size size) const {
+  if (rank_ == kMaxRank) fail<ShapeError>("shape: at most {} axes are supported", kMaxRank);
+  fail<ShapeError>("shape: an axis of {} elements; 0 to {} are supported", size, INT32_MAX);
+}
+
+void Shape::erase(int axis) {
+  for (int i = axis; i + 1 < rank_; ++i) set(i, (*this)[i + 1]);
+  --rank_;
+}
+
+void Shape::insert(int axis, Size size) {
+  push_back(size);
+  for (int i = rank_ - 1; i > axis; --i) set(i, (*this)[i - 1]);
+  set(axis, size);
+}
+
+std::string Shape::to_string() const {
+  std::string text = "(";
+  for (int i = 0; i < rank_; ++i) text += fmt::format(i == 0 ? "{}" : ", {}", (*this)[i]);
+  return text + (rank_ == 1 ? ",)" : ")");
+}
+
+Layout Layout::slice(int axis, Size start, Size count, Size step) const {
+  Layout result = *this;
+  result.offset += start * stride(axis);
+  result.shape.set(axis, count);
+  result.strides[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(stride(axis) * step);
+  return result;
+}
+
+Layout Layout::select(int axis, Size index) const {
+  Layout result = *this;
+  result.offset += index * stride(axis);
+  result.shape.erase(axis);
+  for (int i = axis; i + 1 < rank(); ++i) {
+    result.strides[static_cast<std::size_t>(i)] = strides[static_cast<std::size_t>(i + 1)];
+  }
+  return result;
+}
+
+Layout Layout::permute(const std::array<int, kMaxRank>& axes) const {
+  Layout result = *this;
+  for (int i = 0; i < rank(); ++i) {
+    const auto from = static_cast<std::size_t>(axes[static_cast<std::size_t>(i)]);
+    result.shape.set(i, shape[static_cast<int>(from)]);
+    result.strides[static_cast<std::size_t>(i)] = strides[from];
+  }
+  return result;
+}
+
+Layout Layout::broadcast_to(const Shape& wider) const {
+  Layout result;
+  result.offset = offset;
+  result.shape = wider;
+  const int extra = wider.rank() - rank();
+  for (int i = 0; i < rank(); ++i) {
+    if (shape[i] == wider[i + extra]) {
+      result.strides[static_cast<std::size_t>(i + extra)] = strides[static_cast<std::size_t>(i)];
+    }
+  }
+  return result;
+}
+
+bool Layout::reshape(const Shape& wanted, Layout* result) const {
+  Layout reshaped(wanted);
+  reshaped.offset = offset;
+  if (contiguous()) {
+    *result = reshaped;
+    return true;
+  }
+  // Every group of wanted axes must cover a group of own axes that lie evenly in memory.
+  int own = 0, target = 0;
+  while (target < wanted.rank()) {
+    const int own_start = own, target_start = target;
+    Size have = own < rank() ? shape[own++] : 1, need = wanted[target++];
+    while (have != need) {
+      if (have < need) {
+        if (own >= rank()) return false;
+        have *= shape[own++];
+      } else {
+        if (target >= wanted.rank()) return false;
+        need *= wanted[target++];
+      }
+    }
+    for (int i = own_start; i + 1 < own; ++i) {
+      if (stride(i) != stride(i + 1) * shape[i + 1]) return false;
+    }
+    Size step = own > own_start ? stride(own - 1) : 1;
+    for (int i = target - 1; i >= target_start; --i) {
+      reshaped.strides[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(step);
+      step *= wanted[i];
+    }
+  }
+  *result = reshaped;
+  return true;
+}
+
+int checked_axis(const char* op, int axis, int rank) {
+  if (axis < -rank || axis >= rank) {
+    fail<IndexError>("{}: axis {} is out of range for {} axes", op, axis, rank);
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const int rank = std::max(a.rank(), b.rank());
+  Shape result;
+  for (int i = 0; i < rank; ++i) {
+    const int ia = i - (rank - a.rank()), ib = i - (rank - b.rank());
+    const Size na = ia < 0 ? 1 : a[ia], nb = ib < 0 ? 1 : b[ib];
+    if (na != nb && na != 1 && nb != 1) {
+      fail<ShapeError>("{}: shapes {} and {} do not broadcast: axis sizes {} and {} differ and neither is 1",
+                       op, a, b, na, nb);
+    }
+    result.push_back(na == 1 ? nb : na);
+  }
+  return result;
+}
+
+}  // namespace hindsight

@@ -1,0 +1,161 @@
+#pragma once
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include <hindsight/autograd/error.h>
+
+namespace hindsight {
+
+using Size = std::int64_t;
+
+constexpr int kMaxRank = 6;
+
+/// Element type of a tensor, a property at run time: a model is trained in f32 and checked in f64.
+enum class DType : std::uint8_t { f32, f64 };
+
+const char* name(DType dtype);
+constexpr Size bytes_of(DType dtype) { return dtype == DType::f32 ? 4 : 8; }
+
+template <class T>
+constexpr DType dtype_of = sizeof(T) == 4 ? DType::f32 : DType::f64;
+
+/// Calls `f` with a zero of the C++ type that `dtype` stands for.
+template <class F>
+decltype(auto) dispatch(DType dtype, F&& f) {
+  if (dtype == DType::f32) return f(float{});
+  return f(double{});
+}
+
+/// Sizes of up to six axes, kept inline. Rank 0 is a scalar.
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<Size> sizes) {
+    for (Size size : sizes) push_back(size);
+  }
+
+  int rank() const { return rank_; }
+  Size operator[](int axis) const { return sizes_[static_cast<std::size_t>(axis)]; }
+  Size back() const { return (*this)[rank_ - 1]; }
+  Size elements() const {
+    Size count = 1;
+    for (int i = 0; i < rank_; ++i) count *= (*this)[i];
+    return count;
+  }
+  /// Appends an axis; ShapeError past rank 6, for a negative size or one above 2^31 - 1.
+  void push_back(Size size) {
+    if (rank_ == kMaxRank || size < 0 || size > INT32_MAX) refuse(size);
+    sizes_[static_cast<std::size_t>(rank_++)] = static_cast<std::int32_t>(size);
+  }
+  void set(int axis, Size size) { sizes_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size); }
+  void erase(int axis);
+  void insert(int axis, Size size);
+
+  bool operator==(const Shape& other) const {
+    if (rank_ != other.rank_) return false;
+    for (int i = 0; i < rank_; ++i) {
+      if ((*this)[i] != other[i]) return false;
+    }
+    return true;
+  }
+  bool operator!=(const Shape& other) const { return !(*this == other); }
+
+  std::string to_string() const;  ///< "(100, 32, 64)"
+
+ private:
+  [[noreturn]] void refuse(Size size) const;
+
+  std::int32_t rank_ = 0;
+  std::array<std::int32_t, kMaxRank> sizes_{};
+};
+
+/// Where the elements of a strided view lie in its buffer, in elements.
+struct Layout {
+  Shape shape;
+  std::array<std::int32_t, kMaxRank> strides{};
+  Size offset = 0;
+
+  Layout() = default;
+  /// Row-major, without gaps, from the start of the buffer.
+  explicit Layout(const Shape& contiguous_shape) : shape(contiguous_shape) {
+    Size stride = 1;
+    for (int i = shape.rank() - 1; i >= 0; --i) {
+      strides[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(stride);
+      stride *= shape[i];
+    }
+  }
+
+  int rank() const { return shape.rank(); }
+  Size stride(int axis) const { return strides[static_cast<std::size_t>(axis)]; }
+  bool contiguous() const {
+    Size expected = 1;
+    for (int i = shape.rank() - 1; i >= 0; --i) {
+      if (shape[i] != 1 && stride(i) != expected) return false;
+      expected *= shape[i];
+    }
+    return true;
+  }
+  bool operator==(const Layout& other) const {
+    if (offset != other.offset || shape != other.shape) return false;
+    for (int i = 0; i < rank(); ++i) {
+      if (stride(i) != other.stride(i)) return false;
+    }
+    return true;
+  }
+
+  Layout slice(int axis, Size start, Size count, Size step = 1) const;
+  Layout select(int axis, Size index) const;  ///< one index of an axis, the axis dropped
+  Layout permute(const std::array<int, kMaxRank>& axes) const;
+  Layout broadcast_to(const Shape& wider) const;  ///< stride 0 along the axes that repeat
+  /// The same elements under another shape, or false where that needs a copy.
+  bool reshape(const Shape& wanted, Layout* result) const;
+};
+
+/// Axes named in a call, kept inline; negative ones count from the end.
+class Axes {
+ public:
+  Axes(std::initializer_list<int> axes) {  // NOLINT: {0, -1} is how they are named
+    for (int axis : axes) push_back(axis);
+  }
+  Axes(const std::vector<int>& axes) {  // NOLINT
+    for (int axis : axes) push_back(axis);
+  }
+  const int* begin() const { return axes_.data(); }
+  const int* end() const { return axes_.data() + count_; }
+  int size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  int operator[](int i) const { return axes_[static_cast<std::size_t>(i)]; }
+
+ private:
+  void push_back(int axis) {
+    if (count_ == kMaxRank) fail<IndexError>("axes: at most {} can be named", kMaxRank);
+    axes_[static_cast<std::size_t>(count_++)] = axis;
+  }
+  std::array<int, kMaxRank> axes_{};
+  int count_ = 0;
+};
+
+/// The axis counted from the front (axis -1 is the last); IndexError naming `op` when out of range.
+int checked_axis(const char* op, int axis, int rank);
+
+/// The shape both broadcast to by NumPy's rules; ShapeError naming `op` where they do not fit.
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
+
+}  // namespace hindsight
+
+template <>
+struct fmt::formatter<hindsight::Shape> {
+  template <class Context>
+  constexpr auto parse(Context& context) {
+    return context.begin();
+  }
+  template <class Context>
+  auto format(const hindsight::Shape& shape, Context& context) const {
+    return fmt::format_to(context.out(), "{}", shape.to_string());
+  }
+};

@@ -1,0 +1,97 @@
+#pragma once
+#include <new>
+
+#include <hindsight/autograd/variable.h>
+
+namespace hindsight {
+
+class Tape;
+class Sweep;
+
+/// An operation's reference to one of its inputs or its output: the node for the gradient, and its
+/// value where going backward needs it.
+class Operand {
+ public:
+  enum class Keep { nothing, value };
+
+  Operand() = default;
+  Operand(const Variable& variable, Keep keep, std::uint64_t tape)
+      : node_(variable.node()),
+        layout_(variable.layout()),
+        holds_(keep == Keep::value),
+        tracked_(node_->tape == tape) {
+    node_->add_record();
+    if (holds_) node_->add_handle();
+  }
+  Operand(const Operand&) = delete;
+  Operand& operator=(Operand&& other) noexcept {
+    std::swap(node_, other.node_);
+    std::swap(layout_, other.layout_);
+    std::swap(holds_, other.holds_);
+    std::swap(tracked_, other.tracked_);
+    return *this;
+  }
+  Operand(Operand&& other) noexcept { *this = std::move(other); }
+  ~Operand() {
+    if (!node_) return;
+    if (holds_) node_->drop_handle();  // the record below keeps the node
+    node_->drop_record();
+  }
+
+  Node* node() const { return node_; }
+  const Layout& layout() const { return layout_; }
+  const Shape& shape() const { return layout_.shape; }
+  bool tracked() const { return tracked_; }                 ///< not a constant of this tape
+  bool wanted() const { return tracked_ && node_->wanted; }  ///< the sweep asks for its gradient
+  Variable variable() const { return Variable(node_, layout_); }
+  /// Element 0 of the view's value.
+  template <class T>
+  T* data() const {
+    return node_->value.data<T>() + node_->base + layout_.offset;
+  }
+
+ private:
+  Node* node_ = nullptr;
+  Layout layout_;
+  bool holds_ = false;
+  bool tracked_ = false;
+};
+
+/// One recorded step. Lives in pooled memory, owned by its tape.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  virtual const char* name() const = 0;
+  virtual std::pair<const Operand*, int> inputs() const = 0;
+  /// Computes the output's value from the inputs' values (again, when it had been released).
+  virtual void run() = 0;
+  /// Hands the gradient of the output on to the inputs.
+  virtual void backward(Sweep& sweep) = 0;
+
+  const Operand& output() const { return output_; }
+  /// Puts the operation at the end of the current tape, with `output` as what it computed.
+  void record_output(const Variable& output);
+
+ protected:
+  Operand output_;
+
+ private:
+  friend class Tape;
+  friend class Sweep;
+  template <class Op, class... Args>
+  friend Op* new_operation(Args&&... args);
+  Operation* previous_ = nullptr;
+  Operation* next_ = nullptr;
+  std::uint32_t bytes_ = 0;
+};
+
+/// An operation in pooled memory, to be given to Tape::append.
+template <class Op, class... Args>
+Op* new_operation(Args&&... args) {
+  static_assert(alignof(Op) <= pool::kAlignment);
+  Op* op = new (pool::allocate(sizeof(Op))) Op(std::forward<Args>(args)...);
+  op->bytes_ = sizeof(Op);
+  return op;
+}
+
+}  // namespace hindsight

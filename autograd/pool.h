@@ -1,0 +1,42 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+/// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
+/// so a training step after the first asks the system for nothing. Blocks start on a cache line and
+/// end with one spare vector register's width that may be read, so that loops can load whole
+/// vectors at the end of a row.
+namespace hindsight::pool {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of every block
+
+void* allocate(std::size_t bytes);
+void release(void* block, std::size_t bytes);  ///< `bytes` as at its allocation
+
+/// Counters of the calling thread.
+struct Statistics {
+  std::int64_t system_allocations = 0;  ///< blocks asked of the system since the thread began
+  std::int64_t bytes_in_use = 0;        ///< in size-class bytes; blocks freed by another thread count there
+  std::int64_t peak_bytes = 0;          ///< highest bytes_in_use since the last reset_peak()
+};
+Statistics statistics();
+void reset_peak();
+
+/// Returns every idle block of the calling thread to the system.
+void trim();
+
+/// For standard containers in pooled memory.
+template <class T>
+struct Allocator {
+  using value_type = T;
+  Allocator() = default;
+  template <class U>
+  Allocator(const Allocator<U>&) {}  // NOLINT: containers convert it
+  T* allocate(std::size_t count) { return static_cast<T*>(pool::allocate(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) { pool::release(block, count * sizeof(T)); }
+  bool operator==(const Allocator&) const { return true; }
+  bool operator!=(const Allocator&) const { return false; }
+};
+
+}  // namespace hindsight::pool

@@ -1,0 +1,53 @@
+#include <hindsight/autograd/sequence.h>
+
+#include <hindsight/autograd/structural.h>
+
+namespace hindsight {
+namespace {
+
+class PutStep final : public Operation {
+ public:
+  PutStep(const Variable& value, std::uint64_t tape) : input_(value, Operand::Keep::nothing, tape) {}
+  const char* name() const override { return "put_step"; }
+  std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
+  void run() override {
+    Node* node = output_.node();
+    if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    copy(input_.variable().value(), output_.variable().value());
+  }
+  void backward(Sweep& sweep) override {
+    Node* node = input_.node();
+    const bool first = !sweep.recorded() && input_.wanted() && node->gradient == &node->own_gradient && !node->use &&
+                       node->gradient->empty() && input_.layout() == Layout(node->shape);
+    // The step's gradient is final here: unless somebody reads the sequence's afterwards, the value's
+    // may lie in the same memory and be added to there.
+    if (first && !output_.node()->keep_gradient) return node->gradient->adopt(Sweep::gradient(output_));
+    sweep.add(input_, sweep.gradient_variable(output_));
+  }
+
+ private:
+  Operand input_;
+};
+
+}  // namespace
+
+Variable Sequence::put(Size t, const Variable& value) {
+  if (t < 0 || t >= steps_) fail<IndexError>("Sequence: step {} of {}", t, steps_);
+  if (!whole_) {
+    Shape shape = value.shape();
+    shape.insert(0, steps_);
+    whole_ = Variable(Tensor(shape, value.dtype()));
+  }
+  Variable step = whole_[t];
+  if (value.shape() != step.shape()) {
+    fail<ShapeError>("Sequence: step {} has shape {}, the others {}", t, value.shape(), step.shape());
+  }
+  check_same_dtype("Sequence", step, value);
+  copy(value.value(), step.value());
+  if (value.recorded()) {
+    new_operation<PutStep>(value, Tape::current()->id())->record_output(step);
+  }
+  return step;
+}
+
+}  // namespace hindsight

@@ -1,0 +1,23 @@
+#pragma once
+#include <hindsight/autograd/variable.h>
+
+namespace hindsight {
+
+/// Gathers one value a time step into one sequence (T, ...), step by step. The steps lie one after
+/// the other in memory, which is what makes one product over all of them possible.
+class Sequence {
+ public:
+  explicit Sequence(Size steps) : steps_(steps) {}
+
+  /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in the
+  /// sequence's. Every step is put once. ShapeError when the shape differs from the first one's.
+  Variable put(Size t, const Variable& value);
+  /// The sequence, once every step is put.
+  const Variable& values() const { return whole_; }
+
+ private:
+  Size steps_;
+  Variable whole_;
+};
+
+}  // namespace hindsight

@@ -1,0 +1,197 @@
+#include <hindsight/autograd/shape_ops.h>
+
+#include <hindsight/autograd/structural.h>
+
+namespace hindsight {
+
+void check_same_dtype(const char* op, const Variable& a, const Variable& b) {
+  if (a.dtype() != b.dtype()) {
+    fail<DTypeError>("{}: {} and {} operands are mixed; convert one", op, name(a.dtype()), name(b.dtype()));
+  }
+}
+
+Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
+  axis = checked_axis("slice", axis, x.rank());
+  const Size last = start + (count - 1) * step;
+  if (count < 0 || step < 1 || start < 0 || (count > 0 && last >= x.size(axis))) {
+    fail<IndexError>("slice: start {}, count {}, step {} reach outside of axis {} of shape {}", start, count, step, axis, x.shape());
+  }
+  return {x.node(), x.layout().slice(axis, start, count, step)};
+}
+
+Variable permute(const Variable& x, const Axes& axes) {
+  std::array<int, kMaxRank> order{};
+  std::array<bool, kMaxRank> seen{};
+  if (axes.size() != x.rank()) {
+    fail<ShapeError>("permute: {} axes given for shape {}", axes.size(), x.shape());
+  }
+  for (int i = 0; i < axes.size(); ++i) {
+    const int axis = checked_axis("permute", axes[i], x.rank());
+    if (std::exchange(seen[static_cast<std::size_t>(axis)], true)) fail<IndexError>("permute: axis {} is named twice", axis);
+    order[static_cast<std::size_t>(i)] = axis;
+  }
+  return {x.node(), x.layout().permute(order)};
+}
+
+Variable transpose(const Variable& x, int a, int b) {
+  a = checked_axis("transpose", a, x.rank());
+  b = checked_axis("transpose", b, x.rank());
+  std::array<int, kMaxRank> order{};
+  for (int i = 0; i < x.rank(); ++i) order[static_cast<std::size_t>(i)] = i == a ? b : i == b ? a : i;
+  return {x.node(), x.layout().permute(order)};
+}
+
+Variable contiguous(const Variable& x) {
+  if (x.layout().contiguous()) return x;
+  return apply("contiguous", {x}, Retain::nothing, x.shape(), x.dtype(),
+               [](Inputs in, const Tensor& out) { copy(in[0], out); }, [](Flow& flow) { flow.add(0, flow.gradient); });
+}
+
+Variable reshape(const Variable& x, const Shape& shape) {
+  if (shape.elements() != x.shape().elements()) {
+    fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(), x.shape().elements(), shape, shape.elements());
+  }
+  Layout layout;
+  if (x.layout().reshape(shape, &layout)) return {x.node(), layout};
+  return reshape(contiguous(x), shape);
+}
+
+Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
+  Size known = 1;
+  int open = 0;
+  for (Size size : sizes) (size == -1 ? open += 1 : known *= size);
+  if (open > 1) fail<ShapeError>("reshape: more than one size is -1");
+  if (open == 1 && (known == 0 || x.shape().elements() % known != 0)) {
+    fail<ShapeError>("reshape: {} elements of shape {} do not divide into groups of {}", x.shape().elements(), x.shape(), known);
+  }
+  Shape shape;
+  for (Size size : sizes) shape.push_back(size == -1 ? x.shape().elements() / known : size);
+  return reshape(x, shape);
+}
+
+Variable squeeze(const Variable& x, int axis) {
+  axis = checked_axis("squeeze", axis, x.rank());
+  if (x.size(axis) != 1) fail<ShapeError>("squeeze: axis {} of shape {} has more than one element", axis, x.shape());
+  return {x.node(), x.layout().select(axis, 0)};
+}
+
+Variable unsqueeze(const Variable& x, int axis) {
+  axis = checked_axis("unsqueeze", axis, x.rank() + 1);
+  Shape shape = x.shape();
+  shape.insert(axis, 1);
+  return reshape(x, shape);
+}
+
+Variable broadcast_to(const Variable& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape) {
+    fail<ShapeError>("broadcast_to: shape {} does not broadcast to {}", x.shape(), shape);
+  }
+  return apply("broadcast_to", {x}, Retain::nothing, shape, x.dtype(),
+               [](Inputs in, const Tensor& out) { copy(in[0], out); }, [](Flow& flow) { flow.add(0, flow.gradient); });
+}
+
+namespace {
+
+// Forward: each part copied to its place along the axis. Backward: each part's slice of the gradient.
+Variable join(const char* name, const std::vector<Variable>& parts, int axis, const Shape& shape, bool stacked) {
+  const auto place = [axis, stacked](const Layout& whole, Size start, Size count) {
+    return stacked ? whole.select(axis, start) : whole.slice(axis, start, count);
+  };
+  return apply(
+      name, parts.data(), static_cast<int>(parts.size()), Retain::nothing, shape, parts[0].dtype(),
+      [=](Inputs in, const Tensor& out) {
+        Size start = 0;
+        for (int i = 0; i < in.count(); ++i) {
+          const Tensor part = in[i];
+          const Size count = stacked ? 1 : part.size(axis);
+          copy(part, out.view(place(out.layout(), start, count)));
+          start += count;
+        }
+      },
+      [=, count = static_cast<int>(parts.size())](Flow& flow) {
+        Size start = 0;
+        for (int i = 0; i < count; ++i) {
+          const Size width = stacked ? 1 : flow.shape(i)[axis];
+          if (flow.wants(i)) flow.add(i, Variable(flow.gradient.node(), place(flow.gradient.layout(), start, width)));
+          start += width;
+        }
+      });
+}
+
+}  // namespace
+
+Variable concat(const std::vector<Variable>& parts, int axis) {
+  if (parts.empty()) fail<ShapeError>("concat: no parts given");
+  axis = checked_axis("concat", axis, parts[0].rank());
+  Shape shape = parts[0].shape();
+  Size total = 0;
+  for (const Variable& part : parts) {
+    check_same_dtype("concat", parts[0], part);
+    Shape same = part.shape();
+    if (same.rank() == shape.rank()) same.set(axis, shape[axis]);
+    if (same != shape) fail<ShapeError>("concat: shapes {} and {} differ outside of axis {}", parts[0].shape(), part.shape(), axis);
+    total += part.size(axis);
+  }
+  Shape whole;
+  for (int i = 0; i < shape.rank(); ++i) whole.push_back(i == axis ? total : shape[i]);
+  return join("concat", parts, axis, whole, false);
+}
+
+Variable stack(const std::vector<Variable>& parts, int axis) {
+  if (parts.empty()) fail<ShapeError>("stack: no parts given");
+  axis = checked_axis("stack", axis, parts[0].rank() + 1);
+  for (const Variable& part : parts) {
+    check_same_dtype("stack", parts[0], part);
+    if (part.shape() != parts[0].shape()) fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), part.shape());
+  }
+  Shape whole = parts[0].shape();
+  whole.insert(axis, static_cast<Size>(parts.size()));
+  return join("stack", parts, axis, whole, true);
+}
+
+std::vector<Variable> unstack(const Variable& x, int axis) {
+  axis = checked_axis("unstack", axis, x.rank());
+  std::vector<Variable> parts;
+  for (Size i = 0; i < x.size(axis); ++i) parts.emplace_back(x.node(), x.layout().select(axis, i));
+  return parts;
+}
+
+Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const std::vector<Variable>& parts) {
+  return apply(
+      "assemble", parts.data(), static_cast<int>(parts.size()), Retain::nothing, whole, parts[0].dtype(),
+      [regions](Inputs in, const Tensor& out) {
+        out.fill(0);
+        for (std::size_t i = 0; i < regions.size(); ++i) {
+          Layout place = regions[i];
+          place.offset += out.layout().offset;
+          copy(in[static_cast<int>(i)], out.view(place), true);
+        }
+      },
+      [regions](Flow& flow) {
+        const Variable whole_gradient = contiguous(flow.gradient);
+        for (std::size_t i = 0; i < regions.size(); ++i) {
+          const int part = static_cast<int>(i);
+          if (!flow.wants(part)) continue;
+          Layout place = regions[i];
+          place.offset += whole_gradient.layout().offset;
+          flow.add(part, Variable(whole_gradient.node(), place));
+        }
+      });
+}
+
+namespace detail {
+
+Variable chunk_of(const Variable& leaf, Size width, Size index, Size count) {
+  const int last = leaf.rank() - 1;
+  if (last < 0 || (leaf.size(last) == 1 && width != 1)) return leaf;
+  const Size part = width / count;
+  return {leaf.node(), leaf.layout().slice(last, index * part, part)};
+}
+
+void refuse_chunk(const Shape& shape, Size count) {
+  fail<ShapeError>("chunk: the last axis of shape {} does not divide into {} equal parts", shape, count);
+}
+
+}  // namespace detail
+}  // namespace hindsight

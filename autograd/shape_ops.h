@@ -1,0 +1,63 @@
+#pragma once
+#include <array>
+#include <vector>
+
+#include <hindsight/autograd/expression.h>
+
+/// Rearranging values. Slices, chunks, transposes and (where the memory allows) reshapes are views:
+/// they copy nothing, record nothing, and their gradient is the same view of the whole's gradient.
+namespace hindsight {
+
+/// Elements start, start + step, ... (count of them) of `axis`. IndexError out of range. A view.
+Variable slice(const Variable& x, int axis, Size start, Size count, Size step = 1);
+/// Axes exchanged (the last two by default). A view.
+Variable transpose(const Variable& x, int a = -2, int b = -1);
+/// Axes in another order, each named once. A view.
+Variable permute(const Variable& x, const Axes& axes);
+/// The same elements, row-major, under another shape; one size may be -1. A view of contiguous values,
+/// else a copy.
+Variable reshape(const Variable& x, const Shape& shape);
+Variable reshape(const Variable& x, std::initializer_list<Size> sizes);
+Variable squeeze(const Variable& x, int axis);    ///< drops an axis of one element
+Variable unsqueeze(const Variable& x, int axis);  ///< inserts an axis of one element
+/// Repeats axes of one element, by NumPy's rules.
+Variable broadcast_to(const Variable& x, const Shape& shape);
+/// The same values in row-major order without gaps (itself when it is).
+Variable contiguous(const Variable& x);
+
+/// Variables joined along an existing axis.
+Variable concat(const std::vector<Variable>& parts, int axis);
+/// Variables of one shape side by side along a new axis.
+Variable stack(const std::vector<Variable>& parts, int axis = 0);
+/// The slices along an axis, the axis dropped. Views.
+std::vector<Variable> unstack(const Variable& x, int axis = 0);
+
+/// Zeros of shape `whole`, with each part added at its region of it. What slicing undoes.
+Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const std::vector<Variable>& parts);
+
+namespace detail {
+/// Part `index` of `count` of the last axis of a leaf; a leaf of one element along it is repeated.
+Variable chunk_of(const Variable& leaf, Size width, Size index, Size count);
+[[noreturn]] void refuse_chunk(const Shape& shape, Size count);
+template <class F, std::size_t... I>
+auto array_of(F&& f, std::index_sequence<I...>) {
+  return std::array{f(I)...};
+}
+}  // namespace detail
+
+/// N equal parts of the last axis of a Variable (views) or of a delayed expression: the chunk of a sum
+/// is the sum of the chunks, so nothing is computed yet.
+template <std::size_t N, class E, class = detail::require_lazy<E>>
+auto chunk(const E& e) {
+  const auto& lazy = detail::operand(e);
+  const Shape shape = lazy.shape();
+  if (shape.rank() == 0 || shape.back() % static_cast<Size>(N) != 0) detail::refuse_chunk(shape, N);
+  const auto part = [&](std::size_t i) {
+    return detail::map_leaves(lazy, [&](const Variable& leaf) {
+      return detail::chunk_of(leaf, shape.back(), static_cast<Size>(i), static_cast<Size>(N));
+    });
+  };
+  return detail::array_of(part, std::make_index_sequence<N>{});
+}
+
+}  // namespace hindsight

@@ -1,0 +1,126 @@
+#pragma once
+#include <vector>
+
+#include <hindsight/autograd/finite.h>
+#include <hindsight/autograd/fused.h>
+#include <hindsight/autograd/sweep.h>
+
+/// Operations that are not elementwise: a name, a forward and a backward function side by side.
+///
+///   return apply("sum", {x}, Retain::nothing, Shape{}, x.dtype(),
+///                [](Inputs in, const Tensor& out) { ... },              // compute
+///                [](Flow& flow) { flow.add(0, ...flow.gradient...); });  // on Variables
+namespace hindsight {
+
+/// Which values the backward function reads; others may be released.
+enum class Retain { nothing, inputs, output, all };
+
+/// The inputs' values, as the forward function sees them.
+class Inputs {
+ public:
+  Inputs(const Operand* operands, int count) : operands_(operands), count_(count) {}
+  Tensor operator[](int i) const { return operands_[i].variable().value(); }
+  int count() const { return count_; }
+
+ private:
+  const Operand* operands_;
+  int count_;
+};
+
+/// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a recorded
+/// one everything is, so that it can be derived again.
+class Flow {
+ public:
+  Flow(Sweep& sweep, const Operand* operands, const Operand& output)
+      : gradient(sweep.gradient_variable(output)), sweep_(sweep), operands_(operands), output_(output) {}
+
+  const Variable gradient;  ///< of the output
+  Variable input(int i) const { return operands_[i].variable(); }
+  const Shape& shape(int i) const { return operands_[i].shape(); }
+  Variable output() const { return output_.variable(); }
+  bool wants(int i) const { return operands_[i].wanted(); }
+  /// Adds to the gradient of input i (axes it had been broadcast along are summed).
+  void add(int i, const Variable& value) { sweep_.add(operands_[i], value); }
+
+ private:
+  Sweep& sweep_;
+  const Operand* operands_;
+  const Operand& output_;
+};
+
+namespace detail {
+
+template <class Forward, class Backward>
+class StructuralOperation final : public Operation {
+ public:
+  StructuralOperation(const char* name, const Variable* inputs, int count, Retain retain, std::uint64_t tape, const Forward& forward,
+                      const Backward& backward)
+      : name_(name), count_(count), memory_(static_cast<Size>(sizeof(Operand)) * count), forward_(forward), backward_(backward) {
+    const bool keep = retain == Retain::inputs || retain == Retain::all;
+    for (int i = 0; i < count; ++i) {
+      new (operands() + i) Operand(inputs[i], keep ? Operand::Keep::value : Operand::Keep::nothing, tape);
+    }
+  }
+  ~StructuralOperation() override {
+    for (int i = 0; i < count_; ++i) operands()[i].~Operand();
+  }
+  const char* name() const override { return name_; }
+  std::pair<const Operand*, int> inputs() const override { return {operands(), count_}; }
+  void run() override {
+    Node* node = output_.node();
+    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    forward_(Inputs(operands(), count_), output_.variable().value());
+  }
+  void backward(Sweep& sweep) override {
+    Flow flow(sweep, operands(), output_);
+    backward_(flow);
+  }
+  void retain_output(const Variable& output) { retained_ = output; }
+
+ private:
+  Operand* operands() const { return memory_.data<Operand>(); }
+
+  const char* name_;
+  int count_;
+  Buffer memory_;
+  Forward forward_;
+  Backward backward_;
+  Variable retained_;
+};
+
+}  // namespace detail
+
+/// Computes an operation of `count` inputs and records it where one of them is recorded.
+template <class Forward, class Backward>
+Variable apply(const char* name, const Variable* inputs, int count, Retain retain, const Shape& shape, DType dtype,
+               const Forward& forward, const Backward& backward) {
+  Node* node = Node::make(dtype, shape);
+  Variable output(node, Layout(shape));
+  node->value = Buffer(shape.elements() * bytes_of(dtype));
+  Tape* tape = Tape::current();
+  bool recorded = false;
+  for (int i = 0; i < count && tape; ++i) recorded = recorded || inputs[i].node()->tape == tape->id();
+  using Structural = detail::StructuralOperation<Forward, Backward>;
+  if (recorded) {
+    auto* operation = new_operation<Structural>(name, inputs, count, retain, tape->id(), forward, backward);
+    forward(Inputs(operation->inputs().first, count), output.value());
+    if (retain == Retain::output || retain == Retain::all) operation->retain_output(output);
+    operation->record_output(output);
+  } else {
+    const Structural operation(name, inputs, count, Retain::inputs, 0, forward, backward);
+    forward(Inputs(operation.inputs().first, count), output.value());
+  }
+  if (finite_checks()) check_finite(name, output);
+  return output;
+}
+
+template <class Forward, class Backward>
+Variable apply(const char* name, std::initializer_list<Variable> inputs, Retain retain, const Shape& shape, DType dtype,
+               const Forward& forward, const Backward& backward) {
+  return apply(name, inputs.begin(), static_cast<int>(inputs.size()), retain, shape, dtype, forward, backward);
+}
+
+/// DTypeError naming `op` and both types unless they agree.
+void check_same_dtype(const char* op, const Variable& a, const Variable& b);
+
+}  // namespace hindsight

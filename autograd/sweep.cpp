@@ -1,0 +1,110 @@
+#include <hindsight/autograd/sweep.h>
+
+#include <hindsight/autograd/reduce.h>
+#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/weight_gradient.h>
+
+namespace hindsight {
+
+Gradient::Target Sweep::target(const Operand& input) {
+  Node* node = input.node();
+  if (node->use && node->use->leaf != node && !node->gradient->allocated()) {
+    node->use->place_gradient(node->gradient, node->shape);
+  }
+  return node->gradient->target(input.layout(), node->shape, node->dtype);
+}
+
+Tensor Sweep::gradient(const Operand& output) {
+  const Node* node = output.node();
+  return node->gradient->read(output.layout(), node->shape, node->dtype);
+}
+
+Variable Sweep::gradient_variable(const Operand& output) {
+  return recorded_ ? take_contributions(output.node(), output.layout()) : Variable(gradient(output));
+}
+
+void Sweep::add(const Operand& input, const Variable& gradient) {
+  if (!input.wanted()) return;
+  if (gradient.shape() != input.shape()) return add(input, sum_to(gradient, input.shape()));
+  Node* node = input.node();
+  if (recorded_) return add_contribution(node, input.layout(), gradient);
+  // The first gradient of a whole value is taken over as it is when nobody else holds it.
+  const bool whole = input.layout() == Layout(node->shape);
+  if (whole && node->gradient == &node->own_gradient && !node->use && node->gradient->empty() && gradient.node()->handles == 1 &&
+      gradient.layout().contiguous()) {
+    const Tensor values = gradient.value();
+    gradient.node()->value.reset();
+    if (values.buffer().unique()) return node->gradient->adopt(values);
+    gradient.node()->value = values.buffer();
+  }
+  const Gradient::Target to = target(input);
+  const Buffer& memory = node->gradient->buffer();
+  Layout layout = input.layout();
+  layout.offset += (to.base - memory.data<std::byte>()) / bytes_of(node->dtype);
+  copy(gradient.value(), Tensor(memory, layout, node->dtype), to.accumulate);
+}
+
+void add_contribution(Node* node, const Layout& region, const Variable& value) {
+  node->contributions = new (pool::allocate(sizeof(Contribution))) Contribution{region, value, node->contributions};
+}
+
+namespace {
+
+void destroy(Contribution* c) {
+  c->~Contribution();
+  pool::release(c, sizeof(Contribution));
+}
+
+Variable part_of(const Variable& whole, const Layout& region) {
+  const Variable dense = whole.layout().contiguous() ? whole : contiguous(whole);
+  Layout part = region;
+  part.offset += dense.layout().offset;
+  return {dense.node(), part};
+}
+
+}  // namespace
+
+void clear_contributions(Node* node) {
+  while (Contribution* c = node->contributions) {
+    node->contributions = c->next;
+    destroy(c);
+  }
+}
+
+Variable take_contributions(Node* node, const Layout& region) {
+  const Layout whole(node->shape);
+  const Size columns = node->shape.rank() == 0 ? 1 : std::max<Size>(1, node->shape.back());
+  Gradient::Rectangle wanted;
+  const bool regular = Gradient::rectangle_of(region, columns, &wanted);
+  Variable sum;
+  const auto add = [&](const Variable& v) { sum = sum ? Variable(sum + v) : v; };
+  std::vector<Layout> regions;  // to be put together into the whole
+  std::vector<Variable> parts;
+  for (Contribution** link = &node->contributions; *link;) {
+    Contribution* c = *link;
+    Gradient::Rectangle other;
+    if (c->region == region) {
+      add(c->value);
+    } else if (c->region == whole) {
+      add(part_of(c->value, region));
+      link = &c->next;  // other parts may be asked for too
+      continue;
+    } else if (regular && Gradient::rectangle_of(c->region, columns, &other) && wanted.disjoint(other)) {
+      link = &c->next;
+      continue;
+    } else {
+      regions.push_back(c->region);
+      parts.push_back(c->value);
+      if (!(region == whole)) {  // stays, as it may reach outside of the region
+        link = &c->next;
+        continue;
+      }
+    }
+    *link = c->next;
+    destroy(c);
+  }
+  if (!parts.empty()) add(part_of(assemble(node->shape, regions, parts), region));
+  return sum ? sum : Variable(Tensor::zeros(region.shape, node->dtype));
+}
+
+}  // namespace hindsight

@@ -1,0 +1,43 @@
+#pragma once
+#include <hindsight/autograd/tape.h>
+
+namespace hindsight {
+
+/// One walk over the tape from the end: what operations see of it while going backward.
+///
+/// Gradients are summed in memory (Node::gradient), unless the sweep itself is recorded
+/// (create_graph): then they are Variables, gathered as contributions to parts of a node.
+class Sweep {
+ public:
+  explicit Sweep(bool recorded) : recorded_(recorded) {}
+
+  /// True when derivatives must be computed with operations on Variables.
+  bool recorded() const { return recorded_; }
+
+  /// Memory for an input's gradient, for operations that write it themselves. Not in recorded sweeps.
+  static Gradient::Target target(const Operand& input);
+  /// The gradient of an operation's output in memory. Not in recorded sweeps.
+  static Tensor gradient(const Operand& output);
+
+  /// The gradient of an operation's output as a Variable, in both kinds of sweep.
+  Variable gradient_variable(const Operand& output);
+  /// Adds `gradient` to an input's gradient, summing over what had been broadcast.
+  void add(const Operand& input, const Variable& gradient);
+
+ private:
+  bool recorded_;
+};
+
+struct Contribution {
+  Layout region;
+  Variable value;
+  Contribution* next;
+};
+
+void add_contribution(Node* node, const Layout& region, const Variable& value);
+void clear_contributions(Node* node);
+/// The sum of what was contributed to `region` of the node; zeros where nothing was. Contributions
+/// to exactly that region are used up.
+Variable take_contributions(Node* node, const Layout& region);
+
+}  // namespace hindsight

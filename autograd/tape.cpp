@@ -1,0 +1,256 @@
+#include <hindsight/autograd/tape.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include <hindsight/autograd/sweep.h>
+#include <hindsight/autograd/weight_gradient.h>
+
+namespace hindsight {
+namespace {
+
+thread_local Tape* current_tape = nullptr;
+std::atomic<std::uint64_t> next_id{1};
+
+std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
+  const auto bits = reinterpret_cast<std::uintptr_t>(data) >> 4;
+  return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
+}
+
+}  // namespace
+
+Tape* Tape::current() { return current_tape; }
+
+Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)), outer_(current_tape) { current_tape = this; }
+
+Tape::~Tape() {
+  forget();
+  current_tape = outer_;
+}
+
+Tape::Pause::Pause() : paused_(current_tape) { current_tape = nullptr; }
+Tape::Pause::~Pause() { current_tape = paused_; }
+
+// Frees all operations from the youngest, so that nothing is nested however long the tape.
+void Tape::forget() {
+  restored_.clear();
+  while (last_) drop(last_);
+  while (uses_) {
+    ParameterUse* use = uses_;
+    uses_ = use->next;
+    use->leaf->gradient = &use->leaf->own_gradient;
+    use->leaf->use = nullptr;
+    use->leaf->drop_handle();
+    use->~ParameterUse();
+    pool::release(use, sizeof(ParameterUse));
+  }
+  table_.reset();
+  slots_ = filled_ = 0;
+  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Operation::record_output(const Variable& output) {
+  Tape* tape = Tape::current();
+  output.node()->tape = tape->id();
+  output.node()->wanted = true;
+  output_ = Operand(output, Operand::Keep::nothing, tape->id());
+  tape->append(this);
+}
+
+void Tape::append(Operation* operation) {
+  operation->previous_ = last_;
+  (last_ ? last_->next_ : first_) = operation;
+  last_ = operation;
+  ++count_;
+}
+
+void Tape::drop(Operation* operation) {
+  (operation->previous_ ? operation->previous_->next_ : first_) = operation->next_;
+  (operation->next_ ? operation->next_->previous_ : last_) = operation->previous_;
+  --count_;
+  const std::size_t bytes = operation->bytes_;
+  operation->~Operation();
+  pool::release(operation, bytes);
+}
+
+Variable Tape::watch(const Tensor& value) {
+  const Tensor dense = value.contiguous() ? value : value.contiguous_copy();
+  Node* node = Node::make(dense.dtype(), dense.shape());
+  node->value = dense.buffer();
+  node->base = dense.layout().offset;
+  node->tape = id_;
+  node->wanted = true;
+  return {node, Layout(dense.shape())};
+}
+
+ParameterUse& Tape::use_of(const Parameter& parameter) {
+  const auto index = [&] { return table_.data<ParameterUse*>(); };
+  if (slots_) {
+    for (std::size_t i = slot_of(parameter.data(), slots_); index()[i]; i = (i + 1) & (slots_ - 1)) {
+      if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
+    }
+  }
+  auto* use = new (pool::allocate(sizeof(ParameterUse))) ParameterUse;
+  use->parameter = parameter;
+  use->next = uses_;
+  uses_ = use;
+  const Variable leaf = watch(parameter.value());
+  use->leaf = leaf.node();
+  use->leaf->add_handle();
+  use->leaf->use = use;
+  use->leaf->gradient = &parameter.data()->gradient;
+  if (2 * (++filled_) > slots_) {
+    slots_ = slots_ ? 2 * slots_ : 32;
+    table_ = Buffer(static_cast<Size>(slots_ * sizeof(ParameterUse*)));
+    std::fill_n(index(), slots_, nullptr);
+  }
+  // After growth all uses go in again, else just the new one.
+  for (ParameterUse* u = uses_; u; u = u->next) {
+    std::size_t i = slot_of(u->parameter.data(), slots_);
+    while (index()[i] && index()[i] != u) i = (i + 1) & (slots_ - 1);
+    if (index()[i] == u) break;
+    index()[i] = u;
+  }
+  return *use;
+}
+
+void Tape::check_output(const char* op, const Variable& output) const {
+  if (!output || output.node()->tape != id_) {
+    fail<TapeError>("{}: the output is not recorded on this tape: it depends on no parameter or watched input, or was "
+                    "computed before the tape began or after it was used up",
+                    op);
+  }
+}
+
+void Tape::backward(const Variable& loss) {
+  check_output("backward", loss);
+  if (loss.shape().elements() != 1) {
+    fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)", loss.shape());
+  }
+  Pause pause;
+  Sweep sweep(false);
+  sweep.add(Operand(loss, Operand::Keep::nothing, id_), Tensor::full(loss.shape(), 1, loss.dtype()));
+  for (Operation* op = last_; op; op = last_) {
+    Node* node = op->output().node();
+    if (!node->gradient->empty()) op->backward(sweep);
+    // Written in parts by several operations (a sequence), a gradient is still needed by the others.
+    if (op->output().shape().elements() == node->shape.elements()) node->own_gradient.release();
+    drop(op);
+  }
+  for (ParameterUse* use = uses_; use; use = use->next) use->flush();
+  forget();
+}
+
+// Brings back every value that had been released, in the order they were computed.
+void Tape::restore_values() {
+  for (Operation* op = first_; op; op = op->next_) {
+    Node* node = op->output().node();
+    restored_.push_back(op->output().variable());
+    const bool whole = op->output().shape().elements() == node->shape.elements();
+    if (!node->value || (!whole && node->restoring)) {
+      node->restoring = true;
+      op->run();
+    }
+  }
+}
+
+// Only what lies between the inputs and the end of the tape gets a gradient.
+void Tape::mark_wanted(const std::vector<Variable>& inputs) {
+  for (ParameterUse* use = uses_; use; use = use->next) use->leaf->wanted = false;
+  const auto for_all = [&](auto&& f) {
+    for (Operation* op = first_; op; op = op->next_) f(*op);
+  };
+  for_all([](Operation& op) {
+    op.output().node()->wanted = false;
+    for (int i = 0; i < op.inputs().second; ++i) {
+      const Operand& input = op.inputs().first[i];
+      if (input.tracked()) input.node()->wanted = false;
+    }
+  });
+  for (const Variable& input : inputs) input.node()->wanted = true;
+  for_all([](Operation& op) {
+    bool wanted = op.output().node()->wanted;
+    for (int i = 0; i < op.inputs().second; ++i) wanted = wanted || op.inputs().first[i].wanted();
+    op.output().node()->wanted = wanted;  // several operations may fill one sequence: true stays true
+  });
+}
+
+std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                                     const GradientOptions& options) {
+  if (!options.cotangents.empty() && options.cotangents.size() != outputs.size()) {
+    fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(), outputs.size());
+  }
+  for (const Variable& input : inputs) {
+    if (!input || input.node()->tape != id_) fail<TapeError>("gradient: an input is not recorded on this tape");
+  }
+  mark_wanted(inputs);
+  if (options.create_graph) restore_values();
+  Operation* const youngest = last_;
+  std::vector<Variable> results;
+  {
+    // A recorded sweep goes on this tape; another leaves no trace.
+    Tape* const resumed = std::exchange(current_tape, options.create_graph ? this : nullptr);
+    const auto resume = [&] { current_tape = resumed; };
+    struct OnExit {
+      decltype(resume) call;
+      ~OnExit() { call(); }
+    } on_exit{resume};
+
+    for (ParameterUse* use = uses_; use; use = use->next) use->leaf->gradient = &use->leaf->own_gradient;
+    Sweep sweep(options.create_graph);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      const Variable& output = outputs[i];
+      if (output.node()->tape != id_ || !output.node()->wanted) {
+        if (options.throw_if_unused) fail<TapeError>("gradient: output {} does not depend on any input", i);
+        continue;
+      }
+      if (options.cotangents.empty() && output.shape().elements() != 1) {
+        fail<TapeError>("gradient: output {} has shape {}; a scalar, or a cotangent of that shape, is needed", i, output.shape());
+      }
+      if (!options.cotangents.empty() && options.cotangents[i].shape() != output.shape()) {
+        fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(), options.cotangents[i].shape());
+      }
+      sweep.add(Operand(output, Operand::Keep::nothing, id_),
+                options.cotangents.empty() ? Variable(Tensor::full(output.shape(), 1, output.dtype())) : options.cotangents[i]);
+    }
+    for (const Variable& input : inputs) input.node()->keep_gradient = true;
+    for (Operation* op = youngest; op; op = op->previous_) {
+      Node* node = op->output().node();
+      if (!node->wanted || (node->gradient->empty() && !node->contributions)) continue;
+      op->backward(sweep);
+      if (!node->keep_gradient && op->output().shape().elements() == node->shape.elements()) node->own_gradient.release();
+    }
+    for (ParameterUse* use = uses_; use; use = use->next) use->flush();
+    for (const Variable& input : inputs) {
+      const Operand operand(input, Operand::Keep::nothing, id_);
+      const bool unused = input.node()->gradient->empty() && !input.node()->contributions;
+      if (unused && options.throw_if_unused) fail<TapeError>("gradient: no output depends on one of the inputs");
+      results.push_back(sweep.gradient_variable(operand));
+    }
+  }
+  settle();
+  return results;
+}
+
+// After a gradient() that kept the tape: gradients are dropped, parameters' own are back in place.
+void Tape::settle() {
+  const auto reset = [](Node* node) {
+    node->own_gradient.release();
+    if (node->contributions) clear_contributions(node);
+    node->wanted = true;
+    node->keep_gradient = false;
+  };
+  for (Operation* op = first_; op; op = op->next_) {
+    reset(op->output().node());
+    for (int i = 0; i < op->inputs().second; ++i) {
+      const Operand& input = op->inputs().first[i];
+      if (input.tracked()) reset(input.node());
+    }
+  }
+  for (ParameterUse* use = uses_; use; use = use->next) {
+    reset(use->leaf);
+    use->leaf->gradient = &use->parameter.data()->gradient;
+  }
+}
+
+}  // namespace hindsight

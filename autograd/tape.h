@@ -1,0 +1,85 @@
+#pragma once
+#include <vector>
+
+#include <hindsight/autograd/operation.h>
+
+namespace hindsight {
+
+struct GradientOptions {
+  /// Weights of the outputs' elements, one Variable an output; ones of a scalar when left out.
+  std::vector<Variable> cotangents = {};
+  /// Record the backward sweep too, so that the result can be differentiated again.
+  bool create_graph = false;
+  /// Throw TapeError when an output does not depend on an input, instead of returning zeros.
+  bool throw_if_unused = false;
+};
+
+/// Records operations in the order they run while it is alive; the reverse sweep walks them from
+/// the end. One tape is current per thread: the youngest. Where none is alive nothing is recorded.
+class Tape {
+ public:
+  Tape();
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  /// Makes `value` an input whose gradient can be asked for.
+  Variable watch(const Tensor& value);
+
+  /// Adds the derivative of a recorded scalar to the gradient of every parameter it depends on,
+  /// and uses the tape up: it is empty afterwards, what was recorded is constant, and recording can
+  /// go on. TapeError for a non-scalar or something not recorded.
+  void backward(const Variable& loss);
+
+  /// Derivatives of `outputs` with respect to `inputs` (watched, computed or parameters), in their
+  /// order. Touches no parameter's gradient and keeps the tape.
+  std::vector<Variable> gradient(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                                 const GradientOptions& options = {});
+  std::vector<Variable> gradient(const Variable& output, const std::vector<Variable>& inputs,
+                                 const GradientOptions& options = {}) {
+    return gradient(std::vector<Variable>{output}, inputs, options);
+  }
+
+  Size operations() const { return count_; }  ///< recorded and not yet freed
+
+  static Tape* current();
+
+  /// While alive, nothing is recorded on this thread.
+  class Pause {
+   public:
+    Pause();
+    ~Pause();
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Tape* paused_;
+  };
+
+  // For operations ---------------------------------------------------------------------------
+
+  std::uint64_t id() const { return id_; }
+  void append(Operation* operation);
+  ParameterUse& use_of(const Parameter& parameter);
+
+ private:
+  friend class Sweep;
+  void drop(Operation* operation);
+  void forget();
+  void settle();
+  void check_output(const char* op, const Variable& output) const;
+  void restore_values();
+  void mark_wanted(const std::vector<Variable>& inputs);
+
+  std::uint64_t id_;
+  Tape* outer_;
+  Operation* first_ = nullptr;
+  Operation* last_ = nullptr;
+  Size count_ = 0;
+  ParameterUse* uses_ = nullptr;         // linked, for walking
+  Buffer table_;                         // open-addressed index of uses_ by parameter
+  std::size_t slots_ = 0, filled_ = 0;
+  std::vector<Variable> restored_;       // values brought back for a recorded sweep
+};
+
+}  // namespace hindsight

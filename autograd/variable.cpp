@@ -1,0 +1,48 @@
+#include <hindsight/autograd/variable.h>
+
+#include <hindsight/autograd/sweep.h>
+#include <hindsight/autograd/weight_gradient.h>
+
+namespace hindsight {
+
+Node* Node::make(DType dtype, const Shape& shape) {
+  Node* node = new (pool::allocate(sizeof(Node))) Node;
+  node->dtype = dtype;
+  node->shape = shape;
+  return node;
+}
+
+void Node::destroy(Node* node) {
+  if (node->contributions) clear_contributions(node);
+  node->~Node();
+  pool::release(node, sizeof(Node));
+}
+
+Variable::Variable(const Tensor& value) : layout_(value.layout()) {
+  node_ = Node::make(value.dtype(), value.shape());
+  node_->value = value.buffer();
+  node_->add_handle();
+}
+
+Variable::Variable(const Parameter& parameter) {
+  if (Tape* tape = Tape::current()) {
+    *this = Variable(tape->use_of(parameter).leaf, Layout(parameter.shape()));
+  } else {
+    *this = Variable(parameter.value());
+  }
+}
+
+bool Variable::recorded() const {
+  const Tape* tape = Tape::current();
+  return node_ && tape && node_->tape == tape->id();
+}
+
+Variable Variable::operator[](Size t) const {
+  if (rank() == 0) fail<ShapeError>("operator[]: a scalar has no axis to index");
+  if (t < 0 || t >= size(0)) {
+    fail<IndexError>("operator[]: index {} is out of range for shape {}", t, shape());
+  }
+  return {node_, layout_.select(0, t)};
+}
+
+}  // namespace hindsight

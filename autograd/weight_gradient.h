@@ -1,0 +1,61 @@
+#pragma once
+#include <hindsight/autograd/operation.h>
+
+namespace hindsight {
+
+/// Rows of matrices gathered while the sweep walks back in time: each lies before the last one. Rows
+/// that already lie so in memory are referred to, others are copied to a block.
+class Strip {
+ public:
+  void start(Size columns, DType dtype, Size capacity);
+  Size rows() const { return rows_; }
+  Size columns() const { return columns_; }
+  /// True when `rows` more fit.
+  bool fits(Size rows) const { return rows_ == 0 || rows_ + rows <= capacity_; }
+  void prepend(const Tensor& matrix);
+  /// Memory where the next matrix would lie right before the last one.
+  void reserve(Size rows, Gradient* place);
+  Tensor matrix() const;  ///< all rows
+  void clear();           ///< keeps a reserved block
+
+ private:
+  Size columns_ = 0, capacity_ = 0, rows_ = 0;
+  DType dtype_ = DType::f32;
+  Buffer rows_buffer_;    // where the rows lie
+  Size begin_ = 0;        // first row's element in it
+  Buffer block_;          // memory handed out by reserve()
+  Size block_free_ = 0;   // rows of it not handed out yet
+};
+
+/// What a tape keeps for a parameter it uses: the leaf, a transposed copy, and the products whose
+/// weight gradient is still to be computed. One product over many time steps is several times
+/// faster than one at each (and the steps' gradients lie one after the other for it).
+struct ParameterUse {
+  Parameter parameter;
+  Node* leaf = nullptr;
+  ParameterUse* next = nullptr;
+
+  /// The parameter with rows and columns exchanged, made on first need.
+  const Tensor& transposed();
+
+  /// Later adds input^T gradient to the gradient of the parameter seen as `weight` (inputs, outputs).
+  void defer(const Layout& weight, const Tensor& input, const Tensor& gradient);
+  /// Computes what was deferred.
+  void flush();
+  /// Makes ready for products with the parameter seen as `weight`.
+  void prepare(const Layout& weight, DType dtype);
+  /// Puts the gradient of a product with this parameter where defer() needs no copy.
+  void place_gradient(Gradient* gradient, const Shape& shape);
+
+ private:
+  Tensor transposed_;
+  std::uint64_t transposed_version_ = 0;
+  Layout weight_;
+  Strip inputs_, gradients_;
+};
+
+/// Adds input^T gradient to the gradient of a value seen as `weight` (inputs, outputs), which may be
+/// a transposed view.
+void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input, const Tensor& gradient);
+
+}  // namespace hindsight

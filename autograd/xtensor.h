@@ -1,0 +1,12 @@
+#pragma once
+/// The one place that includes xtensor: its headers moved into folders in version 0.26.
+
+#include <hindsight/autograd/simd.h>  // first: xtensor brings xsimd in, whose warnings are settled there
+
+#if defined(__has_include) && __has_include(<xtensor/xadapt.hpp>)
+#include <xtensor/xadapt.hpp>
+#include <xtensor/xarray.hpp>
+#else
+#include <xtensor/containers/xadapt.hpp>
+#include <xtensor/containers/xarray.hpp>
+#endif
