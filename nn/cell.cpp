@@ -1,0 +1,26 @@
+#include <hindsight/nn/cell.h>
+
+#include <hindsight/autograd/error.h>
+
+namespace hindsight::nn {
+
+State::State(std::initializer_list<Variable> parts) {
+  for (const Variable& part : parts) push_back(part);
+}
+
+void State::push_back(const Variable& part) {
+  if (count_ == kMost) fail<OptionError>("State: at most {} parts are supported", kMost);
+  parts_[static_cast<std::size_t>(count_++)] = part;
+}
+
+State State::detach() const {
+  State result = *this;
+  for (int i = 0; i < count_; ++i) result[i] = result[i].detach();
+  return result;
+}
+
+Variable Cell::project(const Indices&) const {
+  fail<Error>("Recurrent: this cell takes vectors, not symbols: embed them first");
+}
+
+}  // namespace hindsight::nn

@@ -1,0 +1,50 @@
+#pragma once
+#include <array>
+#include <initializer_list>
+#include <vector>
+
+#include <hindsight/autograd/indices.h>
+#include <hindsight/autograd/variable.h>
+#include <hindsight/nn/module.h>
+
+namespace hindsight::nn {
+
+/// What a cell carries from one time step to the next, its output first: {h} or {h, c}, each (B, H).
+class State {
+ public:
+  static constexpr int kMost = 4;
+
+  State() = default;
+  State(std::initializer_list<Variable> parts);  ///< OptionError for more than kMost
+
+  const Variable& operator[](int i) const { return parts_[static_cast<std::size_t>(i)]; }
+  Variable& operator[](int i) { return parts_[static_cast<std::size_t>(i)]; }
+  int size() const { return count_; }
+  void push_back(const Variable& part);
+  /// The same values as constants: carried so into the next tape, the gradient stops here.
+  State detach() const;
+
+ private:
+  std::array<Variable, kMost> parts_;
+  int count_ = 0;
+};
+
+/// Widths of the parts of a state.
+using Widths = std::vector<Size, pool::Allocator<Size>>;
+
+/// One time step of a recurrent network. Whoever writes `step` gets layers, directions, lengths,
+/// dropout and initial states from Recurrent.
+class Cell : public Module {
+ public:
+  /// Applied to the whole sequence at once: (T, B, I) -> (T, B, ...). One product over all time steps
+  /// is several times faster than one at each. The default passes the input on.
+  virtual Variable project(const Variable& inputs) const { return inputs; }
+  /// The same for symbols (T, B) that stand for one-hot vectors. Error where a cell has no such form.
+  virtual Variable project(const Indices& symbols) const;
+  /// One step: px (B, ...) is a time step of what `project` returned.
+  virtual State step(const Variable& px, const State& state) const = 0;
+  /// Width of each part of the state; the first is the width of the output.
+  virtual Widths state_sizes() const = 0;
+};
+
+}  // namespace hindsight::nn

@@ -1,0 +1,14 @@
+#include <hindsight/nn/dropout.h>
+
+#include <hindsight/autograd/error.h>
+#include <hindsight/nn/mode.h>
+
+namespace hindsight::nn {
+
+Dropout::Dropout(double dropout_rate, Rng& rng) : rate(dropout_rate), rng_(rng.bits()) {
+  if (!(rate >= 0 && rate < 1)) fail<OptionError>("Dropout: rate {} is outside of [0, 1)", rate);
+}
+
+Variable Dropout::operator()(const Variable& x) { return training() ? dropout(x, rate, rng_) : x; }
+
+}  // namespace hindsight::nn

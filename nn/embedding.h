@@ -1,0 +1,24 @@
+#pragma once
+#include <hindsight/autograd/indices.h>
+#include <hindsight/autograd/random.h>
+#include <hindsight/autograd/variable.h>
+#include <hindsight/nn/module.h>
+
+namespace hindsight::nn {
+
+struct EmbeddingOptions {
+  Size symbols = 0;
+  Size width = 0;
+};
+
+/// A vector for each symbol: indices of shape S -> (S..., width). weight (symbols, width), standard
+/// normal as in PyTorch. IndexError names a symbol outside of the vocabulary.
+class Embedding : public Module {
+ public:
+  Embedding(const EmbeddingOptions& options, Rng& rng);
+  Variable operator()(const Indices& symbols) const;
+
+  Parameter weight;
+};
+
+}  // namespace hindsight::nn

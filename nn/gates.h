@@ -1,0 +1,46 @@
+#pragma once
+#include <cmath>
+
+#include <hindsight/autograd/expression.h>
+#include <hindsight/autograd/index_ops.h>
+#include <hindsight/autograd/matmul.h>
+#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/nn/cell.h>
+#include <hindsight/nn/init.h>
+
+namespace hindsight::nn {
+
+/// Input and recurrent weights of a cell with `gates` blocks, in PyTorch's layout and with its names:
+/// weight_ih (gates H, I), weight_hh (gates H, R), bias_ih and bias_hh (gates H), all uniform in
+/// +-1/sqrt(H). R is the width of the recurrent input, H unless the output is projected.
+class GatedCell : public Cell {
+ public:
+  Variable project(const Variable& inputs) const override { return matmul(inputs, transpose(weight_ih)); }
+  Variable project(const Indices& symbols) const override { return take(transpose(weight_ih), symbols); }
+
+  Parameter weight_ih, weight_hh, bias_ih, bias_hh;
+
+ protected:
+  struct Sizes {
+    Size gates, input, hidden, recurrent;
+    bool bias;
+  };
+  GatedCell(const Sizes& n, Rng& rng) {
+    const double bound = 1 / std::sqrt(static_cast<double>(n.hidden));
+    const Size rows = n.gates * n.hidden;
+    weight_ih = parameter("weight_ih", init::uniform({rows, n.input}, bound, rng));
+    weight_hh = parameter("weight_hh", init::uniform({rows, n.recurrent}, bound, rng));
+    if (!n.bias) return;
+    bias_ih = parameter("bias_ih", init::uniform({rows}, bound, rng));
+    bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
+  }
+
+  /// Calls f(px + h W_hh^T + b_ih + b_hh) with the sum still an expression.
+  template <class F>
+  State with_preactivations(const Variable& px, const Variable& h, F&& f) const {
+    const Variable recurrent = matmul(h, transpose(weight_hh));
+    return bias_ih ? f(px + recurrent + bias_ih + bias_hh) : f(px + recurrent);
+  }
+};
+
+}  // namespace hindsight::nn

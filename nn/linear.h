@@ -1,0 +1,24 @@
+#pragma once
+#include <hindsight/autograd/random.h>
+#include <hindsight/autograd/variable.h>
+#include <hindsight/nn/module.h>
+
+namespace hindsight::nn {
+
+struct LinearOptions {
+  Size inputs = 0;
+  Size outputs = 0;
+  bool bias = true;
+};
+
+/// Affine map y = x W^T + b of the last axis: (..., inputs) -> (..., outputs). weight (outputs, inputs)
+/// and bias uniform in +-1/sqrt(inputs), as in PyTorch.
+class Linear : public Module {
+ public:
+  Linear(const LinearOptions& options, Rng& rng);
+  Variable operator()(const Variable& x) const;
+
+  Parameter weight, bias;
+};
+
+}  // namespace hindsight::nn

@@ -1,0 +1,28 @@
+#include <hindsight/nn/lstm.h>
+
+namespace hindsight::nn {
+
+LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options)
+    : GatedCell({4, input, hidden, options.projection ? options.projection : hidden, options.bias}, rng),
+      hidden_(hidden),
+      output_(options.projection ? options.projection : hidden) {
+  if (options.projection < 0 || options.projection >= hidden) {
+    fail<OptionError>("LstmCell: projection {} is outside of [0, {})", options.projection, hidden);
+  }
+  if (options.projection) {
+    weight_hr = parameter("weight_hr", init::uniform({output_, hidden}, 1 / std::sqrt(static_cast<double>(hidden)), rng));
+  }
+}
+
+State LstmCell::step(const Variable& px, const State& state) const {
+  return with_preactivations(px, state[0], [&](const auto& sum) -> State {
+    const auto [i, f, g, o] = chunk<4>(sum);
+    const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
+    const Variable h = sigmoid(o) * tanh(c);
+    return {weight_hr ? matmul(h, transpose(weight_hr)) : h, c};
+  });
+}
+
+Widths LstmCell::state_sizes() const { return {output_, hidden_}; }
+
+}  // namespace hindsight::nn

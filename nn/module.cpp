@@ -1,0 +1,57 @@
+#include <hindsight/nn/module.h>
+
+namespace hindsight::nn {
+
+std::vector<std::pair<std::string, Parameter>> Module::named_parameters() const {
+  std::vector<std::pair<std::string, Parameter>> result;
+  collect(*parts_, "", "", &result);
+  return result;
+}
+
+std::vector<Parameter> Module::parameters() const {
+  std::vector<Parameter> result;
+  for (auto& [name, parameter] : named_parameters()) result.push_back(parameter);
+  return result;
+}
+
+Size Module::parameter_count() const {
+  Size count = 0;
+  for (const Parameter& parameter : parameters()) count += parameter.shape().elements();
+  return count;
+}
+
+void Module::to(DType dtype) const {
+  for (Parameter& parameter : parameters()) parameter.to(dtype);
+}
+
+Parameter Module::parameter(const std::string& name, const Tensor& value) {
+  Parameter result(name, value);
+  add({name, "", result, nullptr});
+  return result;
+}
+
+void Module::add_child(const std::string& prefix, const std::string& suffix, const Module& module) {
+  add({prefix, suffix, {}, module.parts_});
+  // Messages name parameters as the outermost module does.
+  for (auto& [name, parameter] : named_parameters()) parameter.rename(name);
+}
+
+void Module::add(Part part) {
+  for (const Part& other : parts_->parts) {
+    if (other.prefix == part.prefix && other.suffix == part.suffix) fail<Error>("module: the name {} is taken", part.prefix + part.suffix);
+  }
+  parts_->parts.push_back(std::move(part));
+}
+
+void Module::collect(const Parts& parts, const std::string& prefix, const std::string& suffix,
+                     std::vector<std::pair<std::string, Parameter>>* result) {
+  for (const Part& part : parts.parts) {
+    if (part.child) {
+      collect(*part.child, prefix + part.prefix, part.suffix + suffix, result);
+    } else {
+      result->emplace_back(prefix + part.prefix + suffix, part.parameter);
+    }
+  }
+}
+
+}  // namespace hindsight::nn

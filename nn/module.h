@@ -1,0 +1,62 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hindsight/autograd/parameter.h>
+
+namespace hindsight::nn {
+
+/// Something with named parameters and named parts. A derived class declares both in one line each:
+///
+///   struct Readout : Module {
+///     Parameter bias = parameter("bias", init::zeros({10}));
+///     Linear hidden = child("hidden", Linear({.inputs = 6, .outputs = 10}, rng));
+///   };
+///
+/// Copies share the parameters.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// Every parameter with its full name ("hidden.weight"), in the order of declaration.
+  std::vector<std::pair<std::string, Parameter>> named_parameters() const;
+  std::vector<Parameter> parameters() const;
+  Size parameter_count() const;  ///< elements of all parameters
+
+  /// Changes the element type of every parameter.
+  void to(DType dtype) const;
+
+ protected:
+  Module() : parts_(std::make_shared<Parts>()) {}
+
+  /// Declares a parameter. Error when the name is taken.
+  Parameter parameter(const std::string& name, const Tensor& value);
+  /// Declares a part; its parameters are named "name.parameter".
+  template <class M>
+  M child(const std::string& name, M module) {
+    add_child(name + ".", "", module);
+    return module;
+  }
+  /// Declares a part whose parameters are named prefix + parameter + suffix.
+  void add_child(const std::string& prefix, const std::string& suffix, const Module& module);
+
+ private:
+  struct Parts;
+  struct Part {
+    std::string prefix, suffix;
+    Parameter parameter;           // or
+    std::shared_ptr<Parts> child;  // a module's parts
+  };
+  struct Parts {
+    std::vector<Part> parts;
+  };
+  static void collect(const Parts& parts, const std::string& prefix, const std::string& suffix,
+                      std::vector<std::pair<std::string, Parameter>>* result);
+  void add(Part part);
+
+  std::shared_ptr<Parts> parts_;
+};
+
+}  // namespace hindsight::nn

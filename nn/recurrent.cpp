@@ -1,0 +1,126 @@
+#include <hindsight/nn/recurrent.h>
+
+#include <algorithm>
+
+#include <hindsight/autograd/dropout.h>
+#include <hindsight/autograd/expression.h>
+#include <hindsight/autograd/sequence.h>
+#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/nn/mode.h>
+
+namespace hindsight::nn {
+namespace {
+
+enum class Direction { forward, reverse };
+
+/// Which batch rows a time step belongs to: (B, 1), 1 inside of the row's length, else 0.
+Variable row_mask(const std::vector<Size>& lengths, Size t, DType dtype) {
+  const Tensor mask(Shape{static_cast<Size>(lengths.size()), 1}, dtype);
+  for (std::size_t row = 0; row < lengths.size(); ++row) mask.set(static_cast<Size>(row), t < lengths[row] ? 1 : 0);
+  return Variable(mask);
+}
+
+/// One layer in one direction; leaves the final state in *state.
+Variable unroll_layer(const Cell& cell, const Variable& projected, const std::vector<Size>& lengths, Direction direction, State* state) {
+  const Size steps = projected.size(0);
+  const Size shortest = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
+  Sequence outputs(steps);
+  for (Size i = 0; i < steps; ++i) {
+    const Size t = direction == Direction::forward ? i : steps - 1 - i;
+    State next = cell.step(projected[t], *state);
+    if (t < shortest) {
+      next[0] = outputs.put(t, next[0]);
+    } else {  // rows that are over keep their state and output zero
+      const Variable inside = row_mask(lengths, t, next[0].dtype());
+      outputs.put(t, next[0] * inside);
+      for (int k = 0; k < next.size(); ++k) next[k] = (*state)[k] + inside * (next[k] - (*state)[k]);
+    }
+    *state = std::move(next);
+  }
+  return outputs.values();
+}
+
+}  // namespace
+
+Unroller::Unroller(const RecurrentOptions& options, Rng& rng) : options_(options), rng_(rng.bits()) {
+  if (options.input < 1 || options.hidden < 1 || options.layers < 1) {
+    fail<OptionError>("Recurrent: input {}, hidden {}, layers {}; each must be at least 1", options.input, options.hidden, options.layers);
+  }
+  if (!(options.dropout >= 0 && options.dropout < 1)) fail<OptionError>("Recurrent: dropout {} is outside of [0, 1)", options.dropout);
+}
+
+void Unroller::add_cell(std::shared_ptr<Cell> cell) {
+  const std::size_t directions = options_.bidirectional ? 2 : 1;
+  const std::size_t layer = cells_.size() / directions;
+  const char* reverse = cells_.size() % directions == 1 ? "_reverse" : "";
+  add_child("", fmt::format("_l{}{}", layer, reverse), *cell);
+  cells_.push_back(std::move(cell));
+}
+
+Size Unroller::layer_input(Size layer) const {
+  if (layer == 0) return options_.input;
+  return cells_.front()->state_sizes().front() * (options_.bidirectional ? 2 : 1);
+}
+
+Unrolled Unroller::operator()(const Variable& inputs, const UnrollOptions& options) { return unroll(inputs, nullptr, options); }
+Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& options) { return unroll({}, &symbols, options); }
+
+Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols, const UnrollOptions& options) {
+  const Shape& shape = symbols ? symbols->shape() : inputs.shape();
+  if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[0] == 0)) {
+    fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed", shape, options_.input);
+  }
+  if (symbols && (shape.rank() != 2 || shape[0] == 0)) {
+    fail<ShapeError>("Recurrent: symbols are {}; (time, batch) with at least one step is needed", shape);
+  }
+  const Size steps = shape[0], batch = shape[1];
+  if (!options.lengths.empty() && static_cast<Size>(options.lengths.size()) != batch) {
+    fail<ShapeError>("Recurrent: {} lengths for a batch of {}", options.lengths.size(), batch);
+  }
+  for (Size length : options.lengths) {
+    if (length < 1 || length > steps) fail<IndexError>("Recurrent: length {} is outside of [1, {}]", length, steps);
+  }
+  if (!options.initial.empty() && options.initial.size() != cells_.size()) {
+    fail<ShapeError>("Recurrent: {} initial states for {} layers and directions", options.initial.size(), cells_.size());
+  }
+
+  const std::size_t directions = options_.bidirectional ? 2 : 1;
+  Unrolled result;
+  Variable layer_inputs = inputs;
+  for (std::size_t i = 0; i < cells_.size(); i += directions) {
+    Variable outputs[2];
+    for (std::size_t d = 0; d < directions; ++d) {
+      const Cell& cell = *cells_[i + d];
+      const Variable projected = i == 0 && symbols ? cell.project(*symbols) : cell.project(layer_inputs);
+      State state = options.initial.empty() ? zero_state(cell, batch, projected.dtype()) : options.initial[i + d];
+      check_state(cell, state, batch, i + d);
+      outputs[d] = unroll_layer(cell, projected, options.lengths, d == 0 ? Direction::forward : Direction::reverse, &state);
+      result.final.push_back(std::move(state));
+    }
+    layer_inputs = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
+    const bool last = i + directions == cells_.size();
+    if (!last && training()) layer_inputs = dropout(layer_inputs, options_.dropout, rng_);
+  }
+  result.outputs = layer_inputs;
+  return result;
+}
+
+State Unroller::zero_state(const Cell& cell, Size batch, DType dtype) {
+  State state;
+  for (Size width : cell.state_sizes()) state.push_back(Variable(Tensor::zeros({batch, width}, dtype)));
+  return state;
+}
+
+void Unroller::check_state(const Cell& cell, const State& state, Size batch, std::size_t which) {
+  const Widths sizes = cell.state_sizes();
+  if (static_cast<std::size_t>(state.size()) != sizes.size()) {
+    fail<ShapeError>("Recurrent: initial state {} has {} parts; the cell carries {}", which, state.size(), sizes.size());
+  }
+  for (std::size_t k = 0; k < sizes.size(); ++k) {
+    const Shape wanted{batch, sizes[k]};
+    const Shape& got = state[static_cast<int>(k)].shape();
+    if (got != wanted) fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, which, got, wanted);
+  }
+}
+
+}  // namespace hindsight::nn

@@ -1,0 +1,45 @@
+#pragma once
+#include <hindsight/optim/optimizer.h>
+
+namespace hindsight::optim {
+
+struct AdamOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0;
+  bool amsgrad = false;  ///< divides by the largest second moment so far (Reddi et al. 2018)
+  double clip_norm = 0;
+  std::vector<L2> regularizers = {};
+  OnNonFinite on_non_finite = OnNonFinite::raise;
+};
+
+/// Adam (Kingma & Ba 2015), PyTorch's form; weight_decay adds weight_decay * w to the gradient:
+///   m = beta1 m + (1 - beta1) g   v = beta2 v + (1 - beta2) g^2
+///   w -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)
+class Adam : public Optimizer {
+ public:
+  explicit Adam(const std::vector<Parameter>& parameters, const AdamOptions& options = {});
+
+ protected:
+  enum class Decay { in_gradient, decoupled };
+  Adam(const std::vector<Parameter>& parameters, const AdamOptions& options, Decay decay);
+  void update(std::size_t i, const Tensor& gradient, double scale) override;
+
+ private:
+  AdamOptions options_;
+  Decay decay_;
+  std::vector<Tensor> first_, second_, largest_;
+  std::vector<Size> updates_;  // of each parameter, for the bias correction
+};
+
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019): w -= learning_rate weight_decay w before
+/// the step, apart from the gradient.
+class AdamW : public Adam {
+ public:
+  explicit AdamW(const std::vector<Parameter>& parameters, const AdamOptions& options = {.weight_decay = 1e-2})
+      : Adam(parameters, options, Decay::decoupled) {}
+};
+
+}  // namespace hindsight::optim

@@ -1,0 +1,6 @@
+#pragma once
+/// Everything of hindsight::optim.
+
+#include <hindsight/optim/adam.h>
+#include <hindsight/optim/optimizer.h>
+#include <hindsight/optim/sgd.h>
