@@ -1,0 +1,96 @@
+#include <hindsight/nn/linear.h>
+#include <hindsight/nn/lstm.h>
+#include <hindsight/nn/rnn.h>
+#include <hindsight/autograd/autograd.h>
+#include <hindsight/optim/optim.h>
+
+#include "contestants.h"
+
+/// The training step by the library: with its own layer, and with the LSTM written again here from
+/// generic operations, as a user would.
+namespace hindsight::bench {
+namespace {
+
+/// The same LSTM, outside of the library.
+struct UserLstmCell : nn::Cell {
+  Parameter weight_ih, weight_hh, bias_ih, bias_hh;
+  Size hidden;
+
+  UserLstmCell(Size input, Size hidden_size, Rng& rng)
+      : weight_ih(parameter("weight_ih", nn::init::uniform({4 * hidden_size, input}, 0.1, rng))),
+        weight_hh(parameter("weight_hh", nn::init::uniform({4 * hidden_size, hidden_size}, 0.1, rng))),
+        bias_ih(parameter("bias_ih", nn::init::zeros({4 * hidden_size}))),
+        bias_hh(parameter("bias_hh", nn::init::zeros({4 * hidden_size}))),
+        hidden(hidden_size) {}
+
+  Variable project(const Variable& inputs) const override { return matmul(inputs, transpose(weight_ih)); }
+  nn::State step(const Variable& px, const nn::State& state) const override {
+    const auto [i, f, g, o] = chunk<4>(px + matmul(state[0], transpose(weight_hh)) + bias_ih + bias_hh);
+    const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
+    return {sigmoid(o) * tanh(c), c};
+  }
+  nn::Widths state_sizes() const override { return {hidden, hidden}; }
+};
+
+void set(Parameter parameter, const std::vector<float>& values) {
+  const Tensor tensor(parameter.shape(), DType::f32);
+  std::copy(values.begin(), values.end(), tensor.data<float>());
+  parameter.assign(tensor);
+}
+
+/// A recurrent layer, its readout and its optimizer, ready to step.
+template <class Layer>
+struct Trainer {
+  Rng rng{1};
+  Layer layer;
+  nn::Linear readout;
+  optim::Sgd sgd;
+  Variable x;
+  Indices targets;
+
+  explicit Trainer(const Problem& p)
+      : layer({.input = p.I, .hidden = p.H}, rng),
+        readout({.inputs = p.H, .outputs = p.I}, rng),
+        sgd(all_parameters(), {.learning_rate = p.learning_rate, .clip_norm = p.clip_norm}),
+        x(Tensor({p.T, p.B, p.I}, DType::f32)),
+        targets(p.targets, {p.T, p.B}) {
+    std::copy(p.x.begin(), p.x.end(), x.data<float>());
+    for (const char* name : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
+      for (auto& [full_name, parameter] : layer.named_parameters()) {
+        if (full_name == std::string(name) + "_l0") set(parameter, p.parameters.at(name));
+      }
+    }
+    set(readout.weight, p.parameters.at("readout.weight"));
+    set(readout.bias, p.parameters.at("readout.bias"));
+  }
+
+  std::vector<Parameter> all_parameters() const {
+    std::vector<Parameter> all = layer.parameters();
+    for (const Parameter& p : readout.parameters()) all.push_back(p);
+    return all;
+  }
+
+  double step() {
+    Tape tape;
+    const Variable loss = cross_entropy(readout(layer(x).outputs), targets);
+    const double value = loss.item();
+    tape.backward(loss);
+    sgd.step();
+    return value;
+  }
+};
+
+template <class Layer>
+Contestant contestant(const std::string& name, const Problem& problem) {
+  return {name, [trainer = std::make_shared<Trainer<Layer>>(problem)] { return trainer->step(); }};
+}
+
+}  // namespace
+
+Contestant library_step(const Problem& problem) {
+  return problem.model == "lstm" ? contestant<nn::Lstm>("step", problem) : contestant<nn::Rnn>("step", problem);
+}
+
+Contestant user_step(const Problem& problem) { return contestant<nn::Recurrent<UserLstmCell>>("user", problem); }
+
+}  // namespace hindsight::bench

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+#include <hindsight/autograd/blas.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <stdexcept>
+
+#include "contestants.h"
+#include "measure.h"
+
+/// The recurrent bench: one training step by everyone who can do it, side by side.
+namespace {
+
+using namespace hindsight::bench;
+
+constexpr double kAgreement =
+    1e-4;                          // relative: float sums in different orders differ by about 1e-6
+constexpr int kComparedSteps = 3;  // the losses after an update say whether the updates agree too
+
+const std::vector<std::string> kShapes = {"100,20,6,50", "100,32,64,128", "50,64,128,256",
+                                          "35,20,650,650", "100,1,64,128"};
+const char* const kExamples = R"(
+One line per model, shape and contestant: model, T,B,I,H, contestant, median ms, minimum ms, and with
+the library in the race the ratios of medians and of minima against its step.
+
+examples:
+  recurrent                                        both models, five shapes, one thread
+  recurrent --model lstm --shape 100,20,6,50 --seconds 10
+  recurrent --csv > recurrent.csv
+)";
+
+struct Options {
+  std::vector<std::string> models = {"lstm", "rnn"};
+  std::vector<std::string> shapes = kShapes;
+  double seconds = 4;
+  int threads = 1;
+  bool csv = false;
+};
+
+Shape parse_shape(const std::string& text) {
+  int end = 0;
+  long long v[4] = {};
+  if (std::sscanf(text.c_str(), "%lld,%lld,%lld,%lld%n", &v[0], &v[1], &v[2], &v[3], &end) != 4 ||
+      end != static_cast<int>(text.size()) || *std::min_element(v, v + 4) < 1) {
+    throw std::invalid_argument(
+        fmt::format("--shape {}: a shape is T,B,I,H, four positive integers", text));
+  }
+  return {v[0], v[1], v[2], v[3]};
+}
+
+std::vector<Contestant> contestants_for(const Problem& problem, int threads) {
+  std::vector<Contestant> all;
+  all.push_back(library_step(problem));
+  if (problem.model == "lstm") all.push_back(user_step(problem));
+  all.push_back(handwritten_step(problem));
+  all.push_back(products_alone(problem));
+  if (auto torch = torch_step(problem, threads)) all.push_back(*torch);
+  return all;
+}
+
+/// Says on stderr who computes another loss than the first contestant; true where all agree.
+bool losses_agree(const std::vector<Contestant>& contestants, const std::string& title) {
+  bool agree = true;
+  for (int step = 0; step < kComparedSteps; ++step) {
+    const double expected = contestants.front().step();
+    for (std::size_t k = 1; k < contestants.size(); ++k) {
+      const double loss = contestants[k].step();
+      if (std::isnan(loss) && contestants[k].name == "products") continue;
+      if (std::abs(loss - expected) <= kAgreement * std::abs(expected)) continue;
+      fmt::print(stderr, "{}: the loss of {} at step {} is {}, that of {} is {}\n", title,
+                 contestants[k].name, step + 1, loss, contestants.front().name, expected);
+      agree = false;
+    }
+  }
+  return agree;
+}
+
+/// One contestant's time over another's, printed where both take part.
+struct Ratio {
+  const char *name, *above, *below;
+};
+constexpr Ratio kRatios[] = {{"step/hand-written", "step", "hand-written"},
+                             {"products/step", "products", "step"},
+                             {"PyTorch/step", "PyTorch", "step"},
+                             {"user/step", "user", "step"},
+                             {"products/hand-written", "products", "hand-written"},
+                             {"PyTorch/hand-written", "PyTorch", "hand-written"}};
+
+void print_results(const Options& options, const Problem& problem, const std::string& shape,
+                   const std::vector<Contestant>& contestants, const std::vector<Timing>& timings) {
+  const char* const line =
+      options.csv ? "{},\"{}\",{},{:.4f},{:.4f}\n" : "{:<5} {:<14} {:<22} {:9.4f} {:9.4f}\n";
+  const auto find = [&](const std::string& name) -> const Timing* {
+    for (std::size_t k = 0; k < contestants.size(); ++k) {
+      if (contestants[k].name == name) return &timings[k];
+    }
+    return nullptr;
+  };
+  for (std::size_t k = 0; k < contestants.size(); ++k) {
+    fmt::print(fmt::runtime(line), problem.model, shape, contestants[k].name,
+               timings[k].median * 1e3, timings[k].minimum * 1e3);
+  }
+  for (const Ratio& ratio : kRatios) {
+    const Timing *above = find(ratio.above), *below = find(ratio.below);
+    if (above == nullptr || below == nullptr) continue;
+    fmt::print(fmt::runtime(line), problem.model, shape, ratio.name, above->median / below->median,
+               above->minimum / below->minimum);
+  }
+  std::fflush(stdout);
+}
+
+bool run(const Options& options) {
+  std::vector<Shape> shapes;
+  for (const std::string& text : options.shapes) shapes.push_back(parse_shape(text));
+  hindsight::blas::set_threads(options.threads);
+  const auto blas = hindsight::blas::info();
+  fmt::print(stderr, "{}, {} kernels, {} thread{}\n", blas.backend, blas.kernels, blas.threads,
+             blas.threads == 1 ? "" : "s");
+  if (options.csv) {
+    fmt::print("model,shape,contestant,median,minimum\n");
+  } else {
+    fmt::print("{:<5} {:<14} {:<22} {:>9} {:>9}\n", "model", "T,B,I,H", "ms, or a ratio", "median",
+               "minimum");
+  }
+  bool agree = true;
+  for (const std::string& model : options.models) {
+    for (std::size_t k = 0; k < shapes.size(); ++k) {
+      const Problem problem = make_problem(model, shapes[k], 1);
+      const auto contestants = contestants_for(problem, options.threads);
+      agree &= losses_agree(contestants, model + " " + options.shapes[k]);
+      print_results(options, problem, options.shapes[k], contestants,
+                    measure(contestants, options.seconds));
+    }
+  }
+  return agree;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "One training step of an LSTM and a tanh RNN by the library, by hand, by its products "
+      "alone and by PyTorch");
+  app.footer(kExamples);
+  Options options;
+  app.add_flag("--csv", options.csv, "Comma-separated values");
+  app.add_option("--shape", options.shapes,
+                 "Time, batch, input and hidden size (default: all five)")
+      ->type_name("T,B,I,H");
+  app.add_option("--model", options.models, "lstm or rnn (default: both)")
+      ->check(CLI::IsMember({"lstm", "rnn"}));
+  app.add_option("--seconds", options.seconds, "For each model and shape, about")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads a large product may use")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return run(options) ? 0 : 1;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "recurrent: {}\n", error.what());
+    return 1;
+  }
+}
