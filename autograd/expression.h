@@ -18,7 +18,8 @@ struct Scalar {
 template <class F, class... Arguments>
 class Expression {
  public:
-  explicit Expression(F f, Arguments... values) : function(f), arguments(std::move(values)...) {}
+  template <class... Values>
+  explicit Expression(const F& f, Values&&... values) : function(f), arguments(std::forward<Values>(values)...) {}
 
   /// The shape the operands broadcast to; ShapeError where they do not fit.
   Shape shape() const;
@@ -40,7 +41,14 @@ constexpr bool is_lazy = std::is_same_v<T, Variable> || std::is_same_v<T, Parame
 template <class T>
 constexpr bool is_operand = is_lazy<T> || std::is_arithmetic_v<T>;
 
-inline Scalar operand(double value) { return {value}; }
+/// A user's function may leave its name out.
+template <class F, class = void>
+constexpr const char* name_of = "elementwise";
+template <class F>
+inline constexpr const char* name_of<F, std::void_t<decltype(F::kName)>> = F::kName;
+
+template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
+Scalar operand(T value) { return {static_cast<double>(value)}; }
 inline Variable operand(const Parameter& parameter) { return Variable(parameter); }
 inline const Variable& operand(const Variable& v) { return v; }
 inline Variable&& operand(Variable&& v) { return std::move(v); }
@@ -85,7 +93,7 @@ Shape Expression<F, Arguments...>::shape() const {
   Shape shape;
   bool first = true;
   detail::for_each_leaf(*this, [&](const Variable& leaf) {
-    shape = first ? leaf.shape() : broadcast_shapes(F::kName, shape, leaf.shape());
+    if (first || leaf.shape() != shape) shape = first ? leaf.shape() : broadcast_shapes(detail::name_of<F>, shape, leaf.shape());
     first = false;
   });
   return shape;
@@ -113,6 +121,7 @@ HINDSIGHT_BINARY(operator-, Subtract)
 HINDSIGHT_BINARY(operator*, Multiply)
 HINDSIGHT_BINARY(operator/, Divide)
 HINDSIGHT_BINARY(pow, Power)
+HINDSIGHT_BINARY(power, Power)  // its name in derivatives
 HINDSIGHT_BINARY(maximum, Maximum)
 HINDSIGHT_BINARY(minimum, Minimum)
 HINDSIGHT_UNARY(operator-, Negate)

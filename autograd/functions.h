@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include <hindsight/autograd/simd.h>
 
@@ -169,8 +170,8 @@ struct Power {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "pow";
-  template <class A, class B> auto value(const A& a, const B& b) const { return pow(a, b); }
-  template <class A, class B, class Y> auto by_left(const A& a, const B& b, const Y&) const { return b * pow(a, b - 1); }
+  template <class A, class B> auto value(const A& a, const B& b) const { return power(a, b); }
+  template <class A, class B, class Y> auto by_left(const A& a, const B& b, const Y&) const { return b * power(a, b - 1); }
   template <class A, class B, class Y> auto by_right(const A& a, const B&, const Y& y) const {
     using std::log;  // a may be a plain number
     return y * log(a);
@@ -204,4 +205,11 @@ template <class T, class A>
 batch<T, A> heaviside(const batch<T, A>& x) { return hindsight::functions::Heaviside{}.value(x); }
 template <class T, class A>
 batch<T, A> sigmoid(const batch<T, A>& x) { return hindsight::functions::Sigmoid{}.value(x); }
+/// pow as the C library has it at zero, where xsimd's is 0 for every exponent.
+template <class T, class A>
+batch<T, A> power(const batch<T, A>& a, const batch<T, A>& b) {
+  using B = batch<T, A>;
+  const B at_zero = select(b > B(0), B(0), select(b < B(0), B(std::numeric_limits<T>::infinity()), select(b == B(0), B(1), b)));
+  return select(a == B(0), at_zero, pow(a, b));
+}
 }  // namespace xsimd

@@ -63,10 +63,11 @@ Loops make_loops(const Shape& shape, int leaves, LayoutOf&& layout_of) {
 /// Walks the groups from `inner` on; calls f(index of the first row, offsets of the leaves).
 template <class F>
 void for_each_outer(const Loops& loops, int inner, Size rows_inside, F&& f) {
-  std::array<Size, kMaxLeaves> offset{};
+  std::array<Size, kMaxLeaves> offset;
   std::array<Size, kMaxRank> index{};
+  std::fill_n(offset.data(), loops.leaves, 0);
   for (Size row = 0;; row += rows_inside) {
-    f(row, offset);
+    f(row, offset.data());
     int g = inner;
     for (; g < loops.groups; ++g) {
       const auto i = static_cast<std::size_t>(g);
@@ -112,18 +113,15 @@ void run_forward(const FusedKernels& kernels, const void* program, const Loops& 
   const auto kept_at = [&](Size row, Size j) { return kept ? kept + (row * layout.row + j) * bytes : nullptr; };
   if (loops.dense) {
     const Size rows = loops.groups > 1 ? loops.extent[1] : 1;
-    for_each_outer(loops, 2, rows, [&](Size row, const auto& offset) {
-      for (int k = 0; k < loops.leaves; ++k) {
-        const auto i = static_cast<std::size_t>(k);
-        from[i] = in[k] + offset[i] * bytes;
-      }
+    for_each_outer(loops, 2, rows, [&](Size row, const Size* offset) {
+      for (int k = 0; k < loops.leaves; ++k) from[static_cast<std::size_t>(k)] = in[k] + offset[k] * bytes;
       kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(), out + row * loops.length() * bytes, loops.length(),
                        kept_at(row, 0), layout.row, layout.plane});
     });
     return;
   }
   const Buffer scratch(kBlock * bytes * loops.leaves);
-  for_each_outer(loops, 1, 1, [&](Size row, const auto& offset) {
+  for_each_outer(loops, 1, 1, [&](Size row, const Size* offset) {
     for (Size j = 0; j < loops.length(); j += kBlock) {
       const Size count = std::min(kBlock, loops.length() - j);
       for (int k = 0; k < loops.leaves; ++k) {
@@ -143,15 +141,19 @@ void run_forward(const FusedKernels& kernels, const void* program, const Loops& 
 }
 
 struct BackwardPass {
+  BackwardPass(const FusedKernels& k, const void* p, const Loops& l, DType t, const std::byte* g, const std::byte* kept_values)
+      : kernels(k), program(p), loops(l), dtype(t), gradient(g), kept(kept_values) {}
+
   const FusedKernels& kernels;
   const void* program;
   const Loops& loops;
   DType dtype;
-  std::array<const std::byte*, kMaxLeaves> in{};
-  std::array<std::byte*, kMaxLeaves> to{};
-  std::array<bool, kMaxLeaves> accumulate{};
   const std::byte* gradient;
   const std::byte* kept;
+  // Of each leaf; null where its value is not read or its gradient not wanted.
+  std::array<const std::byte*, kMaxLeaves> in;
+  std::array<std::byte*, kMaxLeaves> to;
+  std::array<bool, kMaxLeaves> accumulate;
 
   void run() {
     const auto kernel = kernels.backward[static_cast<int>(dtype)];
@@ -163,12 +165,13 @@ struct BackwardPass {
     const auto n = static_cast<std::size_t>(loops.leaves);
     if (loops.dense) {
       const Size rows = loops.groups > 1 ? loops.extent[1] : 1;
-      for_each_outer(loops, 2, rows, [&](Size row, const auto& offset) {
+      for_each_outer(loops, 2, rows, [&](Size row, const Size* offset) {
         for (std::size_t i = 0; i < n; ++i) {
           from[i] = in[i] ? in[i] + offset[i] * bytes : nullptr;
           target[i] = to[i] ? to[i] + offset[i] * bytes : nullptr;
         }
-        std::array<bool, kMaxLeaves> flags = accumulate;  // the loop sets them after its first row
+        std::array<bool, kMaxLeaves> flags;  // the loop sets them after its first row
+        std::copy_n(accumulate.data(), n, flags.data());
         kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(), gradient + row * loops.length() * bytes,
                          loops.length(), kept_at(row, 0), layout.row, layout.plane, target.data(), loops.step[1].data(),
                          flags.data()});
@@ -179,7 +182,7 @@ struct BackwardPass {
     const auto block = [&](std::size_t i) { return scratch.data<std::byte>() + static_cast<Size>(i) * kBlock * bytes; };
     std::array<bool, kMaxLeaves> accumulate_block = accumulate;
     for (std::size_t i = 0; i < n; ++i) accumulate_block[i] = accumulate[i] && loops.step[0][i] == 1;
-    for_each_outer(loops, 1, 1, [&](Size row, const auto& offset) {
+    for_each_outer(loops, 1, 1, [&](Size row, const Size* offset) {
       for (Size j = 0; j < loops.length(); j += kBlock) {
         const Size count = std::min(kBlock, loops.length() - j);
         for (std::size_t i = 0; i < n; ++i) {
@@ -265,7 +268,7 @@ void FusedOperation::backward(Sweep& sweep) {
   if (shape.elements() == 0) return;
   const Loops loops = make_loops(shape, kernels_->leaves, [&](int k) -> const Layout& { return operands_[k].layout(); });
   const Tensor gradient = Sweep::gradient(output_);
-  BackwardPass pass{*kernels_, program_, loops, dtype, {}, {}, {}, gradient.bytes(), kept_ ? kept_.data<std::byte>() : nullptr};
+  BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(), kept_ ? kept_.data<std::byte>() : nullptr);
 
   const auto zero_first = [&](std::size_t i) {
     const Operand& o = operands_[i];
@@ -276,9 +279,8 @@ void FusedOperation::backward(Sweep& sweep) {
   };
   for (std::size_t i = 0; i < static_cast<std::size_t>(kernels_->leaves); ++i) {
     const Operand& o = operands_[i];
-    if (kernels_->reads_leaf[i]) {
-      pass.in[i] = o.node()->value.data<std::byte>() + (o.node()->base + o.layout().offset) * bytes;
-    }
+    pass.in[i] = kernels_->reads_leaf[i] ? o.node()->value.data<std::byte>() + (o.node()->base + o.layout().offset) * bytes : nullptr;
+    pass.to[i] = nullptr;
     if (!o.wanted()) continue;
     const Gradient::Target target = Sweep::target(o);
     pass.to[i] = target.base + o.layout().offset * bytes;

@@ -102,7 +102,7 @@ template <class T>
 struct BackLane : Lane<T> {
   T* const* to;
   const bool* accumulate;
-  Size count;  ///< elements of the vector that exist, kWidth but at the end of a row
+  Size count;  ///< elements of the last vector of a row
 };
 
 // ---- Values: a program over one vector ---------------------------------------------------------------
@@ -116,26 +116,28 @@ template <class T, int L, int K, bool Back, bool Wanted>
 struct Values<Scalar, T, L, K, Back, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value;
-  void compute(const Scalar& s, const Lane<T>&) { value = simd::Batch<T>(static_cast<T>(s.value)); }
-  void propagate(const Scalar&, const simd::Batch<T>&, const BackLane<T>&) const {}
+  HINDSIGHT_INLINE void compute(const Scalar& s, const Lane<T>&) { value = simd::Batch<T>(static_cast<T>(s.value)); }
+  template <bool Tail>
+  HINDSIGHT_INLINE void propagate(const Scalar&, const simd::Batch<T>&, const BackLane<T>&) const {}
 };
 
 template <class T, int L, int K, bool Back, bool Wanted>
 struct Values<Leaf, T, L, K, Back, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value;
-  void compute(const Leaf&, const Lane<T>& lane) {
+  HINDSIGHT_INLINE void compute(const Leaf&, const Lane<T>& lane) {
     if constexpr (Wanted) value = simd::load(lane.in[L] + lane.j);
   }
-  void propagate(const Leaf&, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  template <bool Tail>
+  HINDSIGHT_INLINE void propagate(const Leaf&, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
     T* to = lane.to[L];
     if (!to) return;
     to += lane.j;
     const simd::Batch<T> sum = lane.accumulate[L] ? simd::load(to) + gradient : gradient;
-    if (lane.count == simd::kWidth<T>) {
-      simd::store(to, sum);
-    } else {
+    if constexpr (Tail) {
       simd::store_first(to, sum, lane.count);
+    } else {
+      simd::store(to, sum);
     }
   }
 };
@@ -164,7 +166,7 @@ struct Values<Program<F, X>, T, L, K, Back, Wanted> {
   simd::Batch<T> value;
   Child x;
 
-  void compute(const P& p, const Lane<T>& lane) {
+  HINDSIGHT_INLINE void compute(const P& p, const Lane<T>& lane) {
     x.compute(std::get<0>(p.children), lane);
     if constexpr (Back && kStored && kWanted) {
       value = simd::load(lane.kept + kMine * lane.kept_plane + lane.j);
@@ -175,9 +177,10 @@ struct Values<Program<F, X>, T, L, K, Back, Wanted> {
       }
     }
   }
-  void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  template <bool Tail>
+  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
     if constexpr (leaves_of<X> != 0) {
-      x.propagate(std::get<0>(p.children),
+      x.template propagate<Tail>(std::get<0>(p.children),
                   gradient * p.function.derivative(when<(kRead & kInput) != 0>(x.value), when<(kRead & kOutput) != 0>(value)),
                   lane);
     }
@@ -199,7 +202,7 @@ struct Values<Program<F, A, B>, T, L, K, Back, Wanted> {
   Left a;
   Right b;
 
-  void compute(const P& p, const Lane<T>& lane) {
+  HINDSIGHT_INLINE void compute(const P& p, const Lane<T>& lane) {
     a.compute(std::get<0>(p.children), lane);
     b.compute(std::get<1>(p.children), lane);
     if constexpr (Back && kStored && kWanted) {
@@ -211,16 +214,17 @@ struct Values<Program<F, A, B>, T, L, K, Back, Wanted> {
       }
     }
   }
-  void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  template <bool Tail>
+  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
     if constexpr (leaves_of<A> != 0) {
       constexpr unsigned r = reads<F, 0, 2>;
-      a.propagate(std::get<0>(p.children),
+      a.template propagate<Tail>(std::get<0>(p.children),
                   gradient * p.function.by_left(when<(r & kLeft) != 0>(a.value), when<(r & kRight) != 0>(b.value), when<(r & kOutput) != 0>(value)),
                   lane);
     }
     if constexpr (leaves_of<B> != 0) {
       constexpr unsigned r = reads<F, 1, 2>;
-      b.propagate(std::get<1>(p.children),
+      b.template propagate<Tail>(std::get<1>(p.children),
                   gradient * p.function.by_right(when<(r & kLeft) != 0>(a.value), when<(r & kRight) != 0>(b.value), when<(r & kOutput) != 0>(value)),
                   lane);
     }
@@ -264,18 +268,17 @@ void backward_loop(const void* program, const BackwardRows& r) {
     to[static_cast<std::size_t>(k)] = static_cast<T*>(r.to[k]);
   }
   const T* gradient = static_cast<const T*>(r.gradient);
-  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0}, to.data(), r.accumulate, simd::kWidth<T>};
+  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0}, to.data(), r.accumulate, 0};
   for (Size row = 0; row < r.rows; ++row) {
     Values<P, T, 0, 0, true, false> values;
     for (lane.j = 0; lane.j + simd::kWidth<T> <= r.length; lane.j += simd::kWidth<T>) {
       values.compute(p, lane);
-      values.propagate(p, simd::load(gradient + lane.j), lane);
+      values.template propagate<false>(p, simd::load(gradient + lane.j), lane);
     }
     if (lane.j < r.length) {
       lane.count = r.length - lane.j;
       values.compute(p, lane);
-      values.propagate(p, simd::load(gradient + lane.j), lane);
-      lane.count = simd::kWidth<T>;
+      values.template propagate<true>(p, simd::load(gradient + lane.j), lane);
     }
     gradient += r.gradient_step;
     if (lane.kept) lane.kept += r.kept_row;

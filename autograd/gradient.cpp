@@ -62,6 +62,10 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
   if (full_) return {base(), true};
   const Size elements = whole.elements();
   if (elements == 0) return {base(), false};
+  if (count_ == 0 && (region.shape == whole || region.shape.elements() == elements)) {
+    full_ = true;
+    return {base(), false};
+  }
   const Size columns = whole.rank() == 0 ? 1 : whole.back();
   Rectangle r;
   if (rectangle_of(region, columns, &r)) {

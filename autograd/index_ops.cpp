@@ -21,7 +21,7 @@ Layout row_of(const Layout& table, Size row) { return table.select(0, row); }
 Tensor dense_table(const Variable& table) {
   Node* node = table.node();
   const Layout& layout = table.layout();
-  const bool transposed_parameter = node->use && node->use->leaf == node && layout.rank() == 2 && layout.stride(0) == 1 &&
+  const bool transposed_parameter = node->use && node->use->leaf == node && node->shape.rank() == 2 && layout.rank() == 2 && layout.stride(0) == 1 &&
                                     layout.offset == 0 && layout.shape[0] == node->shape.back() && layout.stride(1) == node->shape.back() &&
                                     layout.shape[1] * layout.shape[0] == node->shape.elements();
   return transposed_parameter ? node->use->transposed() : table.value();

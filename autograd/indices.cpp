@@ -10,6 +10,16 @@ Indices Indices::row(Size t) const {
   return result;
 }
 
+Indices Indices::rows(Size start, Size count) const {
+  if (shape_.rank() == 0 || start < 0 || count < 0 || start + count > shape_[0]) {
+    fail<IndexError>("Indices: rows {} to {} are out of range for shape {}", start, start + count, shape_);
+  }
+  Indices result = *this;
+  result.shape_.set(0, count);
+  if (count > 0) result.offset_ += start * (result.shape_.elements() / count);
+  return result;
+}
+
 void Indices::check_count(Size count) const {
   if (count != shape_.elements()) {
     fail<ShapeError>("Indices: {} values for shape {}, which holds {}", count, shape_, shape_.elements());

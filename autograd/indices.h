@@ -26,8 +26,10 @@ class Indices {
   Size elements() const { return shape_.elements(); }
   std::int64_t* data() const { return buffer_.data<std::int64_t>() + offset_; }
   std::int64_t operator[](Size i) const { return data()[i]; }
-  /// Row t of the first axis, a view.
+  /// Row t of the first axis, a view. IndexError out of range.
   Indices row(Size t) const;
+  /// `count` rows from `start` on, a view. IndexError out of range.
+  Indices rows(Size start, Size count) const;
 
  private:
   void check_count(Size count) const;

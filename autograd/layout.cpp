@@ -7,43 +7,20 @@ namespace hindsight {
 const char* name(DType dtype) { return dtype == DType::f32 ? "float32" : "float64"; }
 
 void Shape::refuse(Size size) const {
-  if (rank_ == kMaxRank) fail<ShapeError>("shape: at most {} axes are supported", kMaxRank);
+  if (rank() == kMaxRank) fail<ShapeError>("shape: at most {} axes are supported", kMaxRank);
   fail<ShapeError>("shape: an axis of {} elements; 0 to {} are supported", size, INT32_MAX);
-}
-
-void Shape::erase(int axis) {
-  for (int i = axis; i + 1 < rank_; ++i) set(i, (*this)[i + 1]);
-  --rank_;
 }
 
 void Shape::insert(int axis, Size size) {
   push_back(size);
-  for (int i = rank_ - 1; i > axis; --i) set(i, (*this)[i - 1]);
+  for (int i = rank() - 1; i > axis; --i) set(i, (*this)[i - 1]);
   set(axis, size);
 }
 
 std::string Shape::to_string() const {
   std::string text = "(";
-  for (int i = 0; i < rank_; ++i) text += fmt::format(i == 0 ? "{}" : ", {}", (*this)[i]);
-  return text + (rank_ == 1 ? ",)" : ")");
-}
-
-Layout Layout::slice(int axis, Size start, Size count, Size step) const {
-  Layout result = *this;
-  result.offset += start * stride(axis);
-  result.shape.set(axis, count);
-  result.strides[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(stride(axis) * step);
-  return result;
-}
-
-Layout Layout::select(int axis, Size index) const {
-  Layout result = *this;
-  result.offset += index * stride(axis);
-  result.shape.erase(axis);
-  for (int i = axis; i + 1 < rank(); ++i) {
-    result.strides[static_cast<std::size_t>(i)] = strides[static_cast<std::size_t>(i + 1)];
-  }
-  return result;
+  for (int i = 0; i < rank(); ++i) text += fmt::format(i == 0 ? "{}" : ", {}", (*this)[i]);
+  return text + (rank() == 1 ? ",)" : ")");
 }
 
 Layout Layout::permute(const std::array<int, kMaxRank>& axes) const {

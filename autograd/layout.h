@@ -39,29 +39,30 @@ class Shape {
     for (Size size : sizes) push_back(size);
   }
 
-  int rank() const { return rank_; }
-  Size operator[](int axis) const { return sizes_[static_cast<std::size_t>(axis)]; }
-  Size back() const { return (*this)[rank_ - 1]; }
+  int rank() const { return words_[kRank]; }
+  Size operator[](int axis) const { return words_[static_cast<std::size_t>(axis)]; }
+  Size back() const { return (*this)[rank() - 1]; }
   Size elements() const {
     Size count = 1;
-    for (int i = 0; i < rank_; ++i) count *= (*this)[i];
+    for (int i = 0; i < rank(); ++i) count *= (*this)[i];
     return count;
   }
   /// Appends an axis; ShapeError past rank 6, for a negative size or one above 2^31 - 1.
   void push_back(Size size) {
-    if (rank_ == kMaxRank || size < 0 || size > INT32_MAX) refuse(size);
-    sizes_[static_cast<std::size_t>(rank_++)] = static_cast<std::int32_t>(size);
+    if (rank() == kMaxRank || size < 0 || size > INT32_MAX) refuse(size);
+    set(words_[kRank]++, size);
   }
-  void set(int axis, Size size) { sizes_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size); }
-  void erase(int axis);
+  void set(int axis, Size size) { words_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size); }
+  void erase(int axis) {
+    for (int i = axis; i + 1 < rank(); ++i) set(i, (*this)[i + 1]);
+    set(--words_[kRank], 0);
+  }
   void insert(int axis, Size size);
 
   bool operator==(const Shape& other) const {
-    if (rank_ != other.rank_) return false;
-    for (int i = 0; i < rank_; ++i) {
-      if ((*this)[i] != other[i]) return false;
-    }
-    return true;
+    std::int32_t difference = 0;  // without branches: one vector comparison
+    for (std::size_t i = 0; i < words_.size(); ++i) difference |= words_[i] ^ other.words_[i];
+    return difference == 0;
   }
   bool operator!=(const Shape& other) const { return !(*this == other); }
 
@@ -70,8 +71,8 @@ class Shape {
  private:
   [[noreturn]] void refuse(Size size) const;
 
-  std::int32_t rank_ = 0;
-  std::array<std::int32_t, kMaxRank> sizes_{};
+  static constexpr std::size_t kRank = kMaxRank;
+  std::array<std::int32_t, kMaxRank + 2> words_{};  // sizes, zeros past the rank; the rank; a zero
 };
 
 /// Where the elements of a strided view lie in its buffer, in elements.
@@ -108,8 +109,23 @@ struct Layout {
     return true;
   }
 
-  Layout slice(int axis, Size start, Size count, Size step = 1) const;
-  Layout select(int axis, Size index) const;  ///< one index of an axis, the axis dropped
+  Layout slice(int axis, Size start, Size count, Size step = 1) const {
+    Layout result = *this;
+    result.offset += start * stride(axis);
+    result.shape.set(axis, count);
+    result.strides[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(stride(axis) * step);
+    return result;
+  }
+  /// One index of an axis, the axis dropped.
+  Layout select(int axis, Size index) const {
+    Layout result = *this;
+    result.offset += index * stride(axis);
+    result.shape.erase(axis);
+    for (int i = axis; i + 1 < rank(); ++i) {
+      result.strides[static_cast<std::size_t>(i)] = strides[static_cast<std::size_t>(i + 1)];
+    }
+    return result;
+  }
   Layout permute(const std::array<int, kMaxRank>& axes) const;
   Layout broadcast_to(const Shape& wider) const;  ///< stride 0 along the axes that repeat
   /// The same elements under another shape, or false where that needs a copy.

@@ -18,7 +18,7 @@ class Operand {
   Operand(const Variable& variable, Keep keep, std::uint64_t tape)
       : node_(variable.node()),
         layout_(variable.layout()),
-        holds_(keep == Keep::value),
+        holds_(keep == Keep::value || !node_->computed),  // a recorded sweep may compute everything again from these
         tracked_(node_->tape == tape) {
     node_->add_record();
     if (holds_) node_->add_handle();

@@ -24,6 +24,9 @@ void Parameter::to(DType dtype) {
   changed();
 }
 
-Tensor Parameter::gradient() const { return data_->gradient.read(shape(), dtype()); }
+Tensor Parameter::gradient() const {
+  if (!has_gradient()) return Tensor::zeros(shape(), dtype());  // looking must not make one
+  return data_->gradient.read(shape(), dtype());
+}
 
 }  // namespace hindsight

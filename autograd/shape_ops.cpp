@@ -182,13 +182,6 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const 
 
 namespace detail {
 
-Variable chunk_of(const Variable& leaf, Size width, Size index, Size count) {
-  const int last = leaf.rank() - 1;
-  if (last < 0 || (leaf.size(last) == 1 && width != 1)) return leaf;
-  const Size part = width / count;
-  return {leaf.node(), leaf.layout().slice(last, index * part, part)};
-}
-
 void refuse_chunk(const Shape& shape, Size count) {
   fail<ShapeError>("chunk: the last axis of shape {} does not divide into {} equal parts", shape, count);
 }

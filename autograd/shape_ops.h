@@ -37,7 +37,12 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const 
 
 namespace detail {
 /// Part `index` of `count` of the last axis of a leaf; a leaf of one element along it is repeated.
-Variable chunk_of(const Variable& leaf, Size width, Size index, Size count);
+inline Variable chunk_of(const Variable& leaf, Size width, Size index, Size count) {
+  const int last = leaf.rank() - 1;
+  if (last < 0 || (leaf.size(last) == 1 && width != 1)) return leaf;
+  const Size part = width / count;
+  return {leaf.node(), leaf.layout().slice(last, index * part, part)};
+}
 [[noreturn]] void refuse_chunk(const Shape& shape, Size count);
 template <class F, std::size_t... I>
 auto array_of(F&& f, std::index_sequence<I...>) {

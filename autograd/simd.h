@@ -13,6 +13,9 @@
 
 #include <hindsight/autograd/layout.h>
 
+/// For what must become part of a loop over vectors: a call would pass registers through memory.
+#define HINDSIGHT_INLINE inline __attribute__((always_inline))
+
 /// Vector registers, by xsimd; what it lacks is added here.
 namespace hindsight::simd {
 
@@ -23,19 +26,19 @@ template <class T>
 constexpr Size kWidth = static_cast<Size>(Batch<T>::size);
 
 template <class T>
-Batch<T> load(const T* from) {
+HINDSIGHT_INLINE Batch<T> load(const T* from) {
   return Batch<T>::load_unaligned(from);
 }
 
 template <class T>
-void store(T* to, const Batch<T>& values) {
+HINDSIGHT_INLINE void store(T* to, const Batch<T>& values) {
   values.store_unaligned(to);
 }
 
 /// Stores the first `count` < kWidth values. Loading needs no such care: blocks of the pool end
 /// with spare bytes that may be read.
 template <class T>
-void store_first(T* to, const Batch<T>& values, Size count) {
+HINDSIGHT_INLINE void store_first(T* to, const Batch<T>& values, Size count) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == 4 && kWidth<T> == 16) {
     _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), values);

@@ -106,19 +106,20 @@ class CrossEntropy final : public Operation {
       return sweep.add(input_, excess * g);
     }
     const Tensor g = Sweep::gradient(output_);
+    Tensor excess = sweep.keeps_tape() ? probabilities_.contiguous_copy() : std::exchange(probabilities_, Tensor());
     dispatch(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const Size classes = input_.shape().back();
       const T* weight = g.data<T>();
-      T* p = probabilities_.data<T>();
+      T* p = excess.data<T>();
       for (Size row = 0; row < targets_.elements(); ++row, p += classes) {
         p[targets_[row]] -= T(1);
         for (Size i = 0; i < classes; ++i) p[i] *= weight[row];
       }
     });
-    const Variable excess(probabilities_);
-    probabilities_ = Tensor();  // the only owner of the memory now is `excess`: the sweep takes it over
-    sweep.add(input_, excess);
+    const Variable gradient(excess);
+    excess = Tensor();  // the only owner of the memory now is `gradient`: the sweep takes it over
+    sweep.add(input_, gradient);
   }
 
   static void compute(const Tensor& logits, const Indices& targets, const Tensor& losses, Tensor* probabilities) {

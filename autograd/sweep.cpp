@@ -85,6 +85,10 @@ Variable take_contributions(Node* node, const Layout& region) {
     Gradient::Rectangle other;
     if (c->region == region) {
       add(c->value);
+      if (node->keep_gradient) {
+        link = &c->next;
+        continue;
+      }
     } else if (c->region == whole) {
       add(part_of(c->value, region));
       link = &c->next;  // other parts may be asked for too
@@ -95,7 +99,7 @@ Variable take_contributions(Node* node, const Layout& region) {
     } else {
       regions.push_back(c->region);
       parts.push_back(c->value);
-      if (!(region == whole)) {  // stays, as it may reach outside of the region
+      if (!(region == whole) || node->keep_gradient) {  // stays, as it may reach outside of the region
         link = &c->next;
         continue;
       }

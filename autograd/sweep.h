@@ -9,10 +9,14 @@ namespace hindsight {
 /// (create_graph): then they are Variables, gathered as contributions to parts of a node.
 class Sweep {
  public:
-  explicit Sweep(bool recorded) : recorded_(recorded) {}
+  enum class After { use_up, keep };  ///< whether the tape's operations may be swept again
+
+  Sweep(bool recorded, After after) : recorded_(recorded), after_(after) {}
 
   /// True when derivatives must be computed with operations on Variables.
   bool recorded() const { return recorded_; }
+  /// True when the operations may be swept again, so that what they keep must stay as it is.
+  bool keeps_tape() const { return after_ == After::keep; }
 
   /// Memory for an input's gradient, for operations that write it themselves. Not in recorded sweeps.
   static Gradient::Target target(const Operand& input);
@@ -26,6 +30,7 @@ class Sweep {
 
  private:
   bool recorded_;
+  After after_;
 };
 
 struct Contribution {
@@ -37,7 +42,7 @@ struct Contribution {
 void add_contribution(Node* node, const Layout& region, const Variable& value);
 void clear_contributions(Node* node);
 /// The sum of what was contributed to `region` of the node; zeros where nothing was. Contributions
-/// to exactly that region are used up.
+/// to exactly that region are used up, unless the sweep's caller asks for the node's gradient too.
 Variable take_contributions(Node* node, const Layout& region);
 
 }  // namespace hindsight

@@ -53,6 +53,7 @@ void Operation::record_output(const Variable& output) {
   Tape* tape = Tape::current();
   output.node()->tape = tape->id();
   output.node()->wanted = true;
+  output.node()->computed = true;
   output_ = Operand(output, Operand::Keep::nothing, tape->id());
   tape->append(this);
 }
@@ -128,7 +129,7 @@ void Tape::backward(const Variable& loss) {
     fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)", loss.shape());
   }
   Pause pause;
-  Sweep sweep(false);
+  Sweep sweep(false, Sweep::After::use_up);
   sweep.add(Operand(loss, Operand::Keep::nothing, id_), Tensor::full(loss.shape(), 1, loss.dtype()));
   for (Operation* op = last_; op; op = last_) {
     Node* node = op->output().node();
@@ -190,14 +191,17 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const
   {
     // A recorded sweep goes on this tape; another leaves no trace.
     Tape* const resumed = std::exchange(current_tape, options.create_graph ? this : nullptr);
-    const auto resume = [&] { current_tape = resumed; };
+    const auto resume = [&] {
+      current_tape = resumed;
+      settle(outputs, inputs);
+    };
     struct OnExit {
       decltype(resume) call;
       ~OnExit() { call(); }
     } on_exit{resume};
 
     for (ParameterUse* use = uses_; use; use = use->next) use->leaf->gradient = &use->leaf->own_gradient;
-    Sweep sweep(options.create_graph);
+    Sweep sweep(options.create_graph, Sweep::After::keep);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const Variable& output = outputs[i];
       if (output.node()->tape != id_ || !output.node()->wanted) {
@@ -210,8 +214,10 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const
       if (!options.cotangents.empty() && options.cotangents[i].shape() != output.shape()) {
         fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(), options.cotangents[i].shape());
       }
+      // A second handle to the caller's cotangent, whose memory the sweep must not take over.
+      const Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
       sweep.add(Operand(output, Operand::Keep::nothing, id_),
-                options.cotangents.empty() ? Variable(Tensor::full(output.shape(), 1, output.dtype())) : options.cotangents[i]);
+                weight ? weight : Variable(Tensor::full(output.shape(), 1, output.dtype())));
     }
     for (const Variable& input : inputs) input.node()->keep_gradient = true;
     for (Operation* op = youngest; op; op = op->previous_) {
@@ -228,12 +234,11 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const
       results.push_back(sweep.gradient_variable(operand));
     }
   }
-  settle();
   return results;
 }
 
 // After a gradient() that kept the tape: gradients are dropped, parameters' own are back in place.
-void Tape::settle() {
+void Tape::settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs) {
   const auto reset = [](Node* node) {
     node->own_gradient.release();
     if (node->contributions) clear_contributions(node);
@@ -245,6 +250,12 @@ void Tape::settle() {
     for (int i = 0; i < op->inputs().second; ++i) {
       const Operand& input = op->inputs().first[i];
       if (input.tracked()) reset(input.node());
+    }
+  }
+  // An input whose views are the outputs belongs to no operation.
+  for (const std::vector<Variable>* ends : {&outputs, &inputs}) {
+    for (const Variable& end : *ends) {
+      if (end.node()->tape == id_) reset(end.node());
     }
   }
   for (ParameterUse* use = uses_; use; use = use->next) {

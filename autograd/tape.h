@@ -66,7 +66,7 @@ class Tape {
   friend class Sweep;
   void drop(Operation* operation);
   void forget();
-  void settle();
+  void settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs);
   void check_output(const char* op, const Variable& output) const;
   void restore_values();
   void mark_wanted(const std::vector<Variable>& inputs);

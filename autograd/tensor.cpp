@@ -1,6 +1,7 @@
 #include <hindsight/autograd/tensor.h>
 
 #include <cmath>
+#include <cstring>
 
 namespace hindsight {
 namespace {
@@ -62,6 +63,10 @@ Tensor flattened(const Tensor& t) {
 }  // namespace
 
 void copy(const Tensor& from, const Tensor& to, bool accumulate) {
+  if (!accumulate && from.dtype() == to.dtype() && from.shape() == to.shape() && from.contiguous() && to.contiguous()) {
+    std::memmove(to.bytes(), from.bytes(), static_cast<std::size_t>(to.elements() * bytes_of(to.dtype())));
+    return;
+  }
   const bool flat = from.shape() == to.shape() && from.contiguous() && to.contiguous() &&
                     to.rank() > 1 && to.elements() <= INT32_MAX;
   if (flat) return copy(flattened(from), flattened(to), accumulate);

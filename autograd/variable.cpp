@@ -18,6 +18,11 @@ void Node::destroy(Node* node) {
   pool::release(node, sizeof(Node));
 }
 
+void Node::unused() {
+  value.reset();
+  if (records == 0) destroy(this);
+}
+
 Variable::Variable(const Tensor& value) : layout_(value.layout()) {
   node_ = Node::make(value.dtype(), value.shape());
   node_->value = value.buffer();

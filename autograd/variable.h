@@ -21,6 +21,7 @@ struct Node {
   std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
   DType dtype = DType::f32;
+  bool computed = false;       ///< an operation of the tape can compute the value again
   bool wanted = false;         ///< the current sweep asks for its gradient
   bool restoring = false;      ///< a released value that several operations compute again, part by part
   bool keep_gradient = false;  ///< the sweep's caller reads the gradient afterwards
@@ -37,13 +38,13 @@ struct Node {
 
   void add_handle() { ++handles; }
   void drop_handle() {
-    if (--handles == 0) value.reset();
-    if (handles == 0 && records == 0) destroy(this);
+    if (--handles == 0) unused();
   }
   void add_record() { ++records; }
   void drop_record() {
     if (--records == 0 && handles == 0) destroy(this);
   }
+  void unused();  ///< the last handle is gone: releases the value, and the node where nothing refers to it
 };
 
 template <class F, class... Arguments>

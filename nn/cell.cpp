@@ -13,6 +13,10 @@ void State::push_back(const Variable& part) {
   parts_[static_cast<std::size_t>(count_++)] = part;
 }
 
+void State::resize(int count) {
+  for (; count_ > count; --count_) parts_[static_cast<std::size_t>(count_ - 1)] = Variable();
+}
+
 State State::detach() const {
   State result = *this;
   for (int i = 0; i < count_; ++i) result[i] = result[i].detach();

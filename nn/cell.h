@@ -21,6 +21,7 @@ class State {
   Variable& operator[](int i) { return parts_[static_cast<std::size_t>(i)]; }
   int size() const { return count_; }
   void push_back(const Variable& part);
+  void resize(int count);  ///< drops the parts from `count` on
   /// The same values as constants: carried so into the next tape, the gradient stops here.
   State detach() const;
 
@@ -36,11 +37,14 @@ using Widths = std::vector<Size, pool::Allocator<Size>>;
 /// dropout and initial states from Recurrent.
 class Cell : public Module {
  public:
-  /// Applied to the whole sequence at once: (T, B, I) -> (T, B, ...). One product over all time steps
-  /// is several times faster than one at each. The default passes the input on.
+  /// Applied to many time steps at once, each on its own: (T', B, I) -> (T', B, ...). One product over
+  /// many steps is several times faster than one at each. The default passes the input on.
   virtual Variable project(const Variable& inputs) const { return inputs; }
   /// The same for symbols (T, B) that stand for one-hot vectors. Error where a cell has no such form.
   virtual Variable project(const Indices& symbols) const;
+  /// Called once a sequence: may append to the state what all steps share, such as the sum of two
+  /// biases. `step` hands it on; it is dropped at the end.
+  virtual State begin(const State& initial) const { return initial; }
   /// One step: px (B, ...) is a time step of what `project` returned.
   virtual State step(const Variable& px, const State& state) const = 0;
   /// Width of each part of the state; the first is the width of the output.

@@ -35,11 +35,18 @@ class GatedCell : public Cell {
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
 
-  /// Calls f(px + h W_hh^T + b_ih + b_hh) with the sum still an expression.
+  /// Calls f(px + h W_hh^T + bias) with the sum still an expression. The bias, b_ih + b_hh summed once a
+  /// sequence by with_bias(), is the state's part after `parts` others, or absent.
   template <class F>
-  State with_preactivations(const Variable& px, const Variable& h, F&& f) const {
-    const Variable recurrent = matmul(h, transpose(weight_hh));
-    return bias_ih ? f(px + recurrent + bias_ih + bias_hh) : f(px + recurrent);
+  State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
+    const Variable recurrent = matmul(state[0], transpose(weight_hh));
+    State next = bias_ih ? f(px + recurrent + state[parts]) : f(px + recurrent);
+    if (bias_ih) next.push_back(state[parts]);
+    return next;
+  }
+  State with_bias(State state) const {
+    if (bias_ih) state.push_back(bias_ih + bias_hh);
+    return state;
   }
 };
 

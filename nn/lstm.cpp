@@ -15,7 +15,7 @@ LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options
 }
 
 State LstmCell::step(const Variable& px, const State& state) const {
-  return with_preactivations(px, state[0], [&](const auto& sum) -> State {
+  return with_preactivations(px, state, 2, [&](const auto& sum) -> State {
     const auto [i, f, g, o] = chunk<4>(sum);
     const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
     const Variable h = sigmoid(o) * tanh(c);

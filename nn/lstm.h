@@ -17,6 +17,7 @@ struct LstmOptions {
 class LstmCell : public GatedCell {
  public:
   LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options = {});
+  State begin(const State& initial) const override { return with_bias(initial); }
   State step(const Variable& px, const State& state) const override;
   Widths state_sizes() const override;
 

@@ -20,6 +20,14 @@ Size Module::parameter_count() const {
   return count;
 }
 
+DType Module::dtype() const {
+  for (const Part& part : parts_->parts) {
+    if (part.parameter) return part.parameter.dtype();
+  }
+  const std::vector<Parameter> all = parameters();
+  return all.empty() ? DType::f32 : all.front().dtype();
+}
+
 void Module::to(DType dtype) const {
   for (Parameter& parameter : parameters()) parameter.to(dtype);
 }

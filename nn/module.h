@@ -25,6 +25,8 @@ class Module {
   std::vector<Parameter> parameters() const;
   Size parameter_count() const;  ///< elements of all parameters
 
+  /// Element type of the parameters, float32 where there are none.
+  DType dtype() const;
   /// Changes the element type of every parameter.
   void to(DType dtype) const;
 

@@ -20,23 +20,45 @@ Variable row_mask(const std::vector<Size>& lengths, Size t, DType dtype) {
   return Variable(mask);
 }
 
+/// Time steps are projected in blocks of about this many rows: enough for a product at full speed, few
+/// enough that the steps find the result, and the sweep its gradient, still in the cache.
+constexpr Size kProjectedRows = 512;
+
+/// What a layer reads: vectors (T, B, I), or symbols (T, B) in the first layer.
+struct LayerInputs {
+  Variable vectors;
+  const Indices* symbols;
+
+  Size steps() const { return symbols ? symbols->shape()[0] : vectors.size(0); }
+  Size batch() const { return symbols ? symbols->shape()[1] : vectors.size(1); }
+  Variable project(const Cell& cell, Size start, Size count) const {
+    return symbols ? cell.project(symbols->rows(start, count)) : cell.project(slice(vectors, 0, start, count));
+  }
+};
+
 /// One layer in one direction; leaves the final state in *state.
-Variable unroll_layer(const Cell& cell, const Variable& projected, const std::vector<Size>& lengths, Direction direction, State* state) {
-  const Size steps = projected.size(0);
+Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::vector<Size>& lengths, Direction direction, State* state) {
+  const Size steps = inputs.steps(), block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, inputs.batch()));
   const Size shortest = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
+  const int parts = state->size();
+  *state = cell.begin(*state);
   Sequence outputs(steps);
+  Variable projected;
   for (Size i = 0; i < steps; ++i) {
-    const Size t = direction == Direction::forward ? i : steps - 1 - i;
-    State next = cell.step(projected[t], *state);
+    const bool forward = direction == Direction::forward;
+    const Size t = forward ? i : steps - 1 - i, within = i % block, count = std::min(block, steps - (i - within));
+    if (within == 0) projected = inputs.project(cell, forward ? t : t - count + 1, count);
+    State next = cell.step(projected[forward ? within : count - 1 - within], *state);
     if (t < shortest) {
       next[0] = outputs.put(t, next[0]);
     } else {  // rows that are over keep their state and output zero
       const Variable inside = row_mask(lengths, t, next[0].dtype());
       outputs.put(t, next[0] * inside);
-      for (int k = 0; k < next.size(); ++k) next[k] = (*state)[k] + inside * (next[k] - (*state)[k]);
+      for (int k = 0; k < parts; ++k) next[k] = (*state)[k] + inside * (next[k] - (*state)[k]);
     }
     *state = std::move(next);
   }
+  state->resize(parts);
   return outputs.values();
 }
 
@@ -85,16 +107,17 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols, const 
   }
 
   const std::size_t directions = options_.bidirectional ? 2 : 1;
+  const DType dtype = cells_.front()->dtype();
   Unrolled result;
   Variable layer_inputs = inputs;
   for (std::size_t i = 0; i < cells_.size(); i += directions) {
     Variable outputs[2];
     for (std::size_t d = 0; d < directions; ++d) {
       const Cell& cell = *cells_[i + d];
-      const Variable projected = i == 0 && symbols ? cell.project(*symbols) : cell.project(layer_inputs);
-      State state = options.initial.empty() ? zero_state(cell, batch, projected.dtype()) : options.initial[i + d];
+      State state = options.initial.empty() ? zero_state(cell, batch, dtype) : options.initial[i + d];
       check_state(cell, state, batch, i + d);
-      outputs[d] = unroll_layer(cell, projected, options.lengths, d == 0 ? Direction::forward : Direction::reverse, &state);
+      const LayerInputs layer{layer_inputs, i == 0 ? symbols : nullptr};
+      outputs[d] = unroll_layer(cell, layer, options.lengths, d == 0 ? Direction::forward : Direction::reverse, &state);
       result.final.push_back(std::move(state));
     }
     layer_inputs = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];

@@ -17,6 +17,7 @@ struct RnnOptions {
 class RnnCell : public GatedCell {
  public:
   RnnCell(Size input, Size hidden, Rng& rng, const RnnOptions& options = {});
+  State begin(const State& initial) const override { return with_bias(initial); }
   State step(const Variable& px, const State& state) const override;
   Widths state_sizes() const override { return {hidden_}; }
 
