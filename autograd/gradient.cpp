@@ -58,10 +58,10 @@ void Gradient::insert(Rectangle r, Size rows, Size columns) {
 }
 
 Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DType dtype) {
-  if (!buffer_) place(Buffer(whole.elements() * bytes_of(dtype)), 0);
+  reserve(whole, dtype);
   if (full_) return {base(), true};
   const Size elements = whole.elements();
-  if (elements == 0) return {base(), false};
+  if (elements == 0 || region.shape.elements() == 0) return {base(), true};  // nothing will be written
   if (count_ == 0 && (region.shape == whole || region.shape.elements() == elements)) {
     full_ = true;
     return {base(), false};
@@ -86,7 +86,7 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
 void Gradient::complete(const Shape& whole, DType dtype) {
   if (full_) return;
   const Size elements = whole.elements();
-  if (!buffer_) place(Buffer(elements * bytes_of(dtype)), 0);
+  reserve(whole, dtype);
   full_ = true;
   const Size bytes = bytes_of(dtype);
   if (count_ == 0 || elements == 0) {

@@ -23,6 +23,10 @@ class Gradient {
   const Buffer& buffer() const { return buffer_; }
   bool empty() const { return count_ == 0 && !full_; }
 
+  /// Takes memory now instead of at the first write.
+  void reserve(const Shape& whole, DType dtype) {
+    if (!buffer_) place(Buffer(whole.elements() * bytes_of(dtype)), 0);
+  }
   /// Memory for the first write, `offset` bytes into `buffer`.
   void place(Buffer buffer, Size offset) {
     buffer_ = std::move(buffer);

@@ -32,14 +32,15 @@ void Adam::update(std::size_t i, const Tensor& gradient, double scale) {
     T* top = options_.amsgrad ? remembered(largest_, parameter, i).template data<T>() : nullptr;
     const T* g = gradient.data<T>();
     const T s = static_cast<T>(scale), b1 = static_cast<T>(options_.beta1), b2 = static_cast<T>(options_.beta2);
+    const T a1 = static_cast<T>(1 - options_.beta1), a2 = static_cast<T>(1 - options_.beta2);  // exact before rounding
     const T in_gradient = decay_ == Decay::in_gradient ? static_cast<T>(options_.weight_decay) : T(0);
     const T shrink = decay_ == Decay::decoupled ? static_cast<T>(1 - learning_rate() * options_.weight_decay) : T(1);
     const T rate = static_cast<T>(learning_rate() / correction1), root = static_cast<T>(1 / std::sqrt(correction2));
     const T epsilon = static_cast<T>(options_.epsilon);
     for (Size k = 0; k < gradient.elements(); ++k) {
       const T d = s * g[k] + in_gradient * w[k];
-      m[k] = b1 * m[k] + (1 - b1) * d;
-      v[k] = b2 * v[k] + (1 - b2) * d * d;
+      m[k] = b1 * m[k] + a1 * d;
+      v[k] = b2 * v[k] + a2 * d * d;
       T second = v[k];
       if (top) second = top[k] = std::max(top[k], second);
       w[k] = shrink * w[k] - rate * m[k] / (std::sqrt(second) * root + epsilon);

@@ -40,11 +40,19 @@ void add_scaled(const Tensor& to, double factor, const Tensor& from) {
 Optimizer::Optimizer(const std::vector<Parameter>& parameters, const StepOptions& options)
     : parameters_(parameters), gradients_(parameters.size()), options_(options) {
   if (parameters.empty()) fail<OptionError>("optimizer: there are no parameters to change");
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (parameters[i].data() == parameters[j].data()) fail<OptionError>("optimizer: {} is given twice", parameters[i].name());
+    }
+  }
   set_learning_rate(options.learning_rate);
   if (!(options.clip_norm >= 0)) fail<OptionError>("optimizer: clip_norm {} is negative", options.clip_norm);
   for (const L2& penalty : options.regularizers) {
     if (!(penalty.strength >= 0)) fail<OptionError>("optimizer: L2 strength {} is negative", penalty.strength);
   }
+  // What lives as long as the parameters is taken now, so that the first step asks for all that later
+  // ones need.
+  for (const Parameter& parameter : parameters) parameter.data()->gradient.reserve(parameter.shape(), parameter.dtype());
 }
 
 void Optimizer::set_learning_rate(double rate) {

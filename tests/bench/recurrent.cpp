@@ -22,8 +22,8 @@ constexpr int kComparedSteps = 3;  // the losses after an update say whether the
 const std::vector<std::string> kShapes = {"100,20,6,50", "100,32,64,128", "50,64,128,256",
                                           "35,20,650,650", "100,1,64,128"};
 const char* const kExamples = R"(
-One line per model, shape and contestant: model, T,B,I,H, contestant, median ms, minimum ms, and with
-the library in the race the ratios of medians and of minima against its step.
+One line per model and shape: median and minimum in ms of the library's step, of the same cell written
+by a user, of the step by hand, of its matrix products alone and of PyTorch; then ratios of the medians.
 
 examples:
   recurrent                                        both models, five shapes, one thread
@@ -77,37 +77,59 @@ bool losses_agree(const std::vector<Contestant>& contestants, const std::string&
   return agree;
 }
 
-/// One contestant's time over another's, printed where both take part.
+/// One contestant's time over another's.
 struct Ratio {
-  const char *name, *above, *below;
+  const char *above, *below;
 };
-constexpr Ratio kRatios[] = {{"step/hand-written", "step", "hand-written"},
-                             {"products/step", "products", "step"},
-                             {"PyTorch/step", "PyTorch", "step"},
-                             {"user/step", "user", "step"},
-                             {"products/hand-written", "products", "hand-written"},
-                             {"PyTorch/hand-written", "PyTorch", "hand-written"}};
+constexpr const char* kContestants[] = {"step", "user", "hand-written", "products", "PyTorch"};
+constexpr Ratio kRatios[] = {{"step", "hand-written"}, {"products", "step"}, {"PyTorch", "step"}, {"user", "step"}};
 
-void print_results(const Options& options, const Problem& problem, const std::string& shape,
-                   const std::vector<Contestant>& contestants, const std::vector<Timing>& timings) {
-  const char* const line =
-      options.csv ? "{},\"{}\",{},{:.4f},{:.4f}\n" : "{:<5} {:<14} {:<22} {:9.4f} {:9.4f}\n";
+/// The table: a row per model and shape; for each contestant the median and the minimum in ms, then
+/// ratios of the medians. What did not take part is "-".
+std::vector<std::string> headings() {
+  std::vector<std::string> cells = {"model", "T,B,I,H"};
+  for (const char* name : kContestants) {
+    cells.push_back(fmt::format("{} ms", name));
+    cells.push_back("min");
+  }
+  for (const Ratio& ratio : kRatios) cells.push_back(fmt::format("{}/{}", ratio.above, ratio.below));
+  return cells;
+}
+
+std::vector<std::string> results(const Problem& problem, const std::string& shape, const std::vector<Contestant>& contestants,
+                                 const std::vector<Timing>& timings) {
   const auto find = [&](const std::string& name) -> const Timing* {
     for (std::size_t k = 0; k < contestants.size(); ++k) {
       if (contestants[k].name == name) return &timings[k];
     }
     return nullptr;
   };
-  for (std::size_t k = 0; k < contestants.size(); ++k) {
-    fmt::print(fmt::runtime(line), problem.model, shape, contestants[k].name,
-               timings[k].median * 1e3, timings[k].minimum * 1e3);
+  std::vector<std::string> cells = {problem.model, shape};
+  for (const char* name : kContestants) {
+    const Timing* timing = find(name);
+    cells.push_back(timing ? fmt::format("{:.4f}", timing->median * 1e3) : "-");
+    cells.push_back(timing ? fmt::format("{:.4f}", timing->minimum * 1e3) : "-");
   }
   for (const Ratio& ratio : kRatios) {
     const Timing *above = find(ratio.above), *below = find(ratio.below);
-    if (above == nullptr || below == nullptr) continue;
-    fmt::print(fmt::runtime(line), problem.model, shape, ratio.name, above->median / below->median,
-               above->minimum / below->minimum);
+    cells.push_back(above && below ? fmt::format("{:.3f}", above->median / below->median) : "-");
   }
+  return cells;
+}
+
+void print_row(const Options& options, const std::vector<std::string>& cells) {
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (options.csv) {
+      const bool quoted = cells[i].find(',') != std::string::npos;
+      line += fmt::format(quoted ? "{}\"{}\"" : "{}{}", i == 0 ? "" : ",", cells[i]);
+    } else {
+      const std::size_t width = std::max<std::size_t>(headings()[i].size(), i == 0 ? 5 : i == 1 ? 13 : 8);
+      line += fmt::format(i < 2 ? "{:<{}}  " : "{:>{}}  ", cells[i], width);
+    }
+  }
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  fmt::print("{}\n", line);
   std::fflush(stdout);
 }
 
@@ -118,20 +140,14 @@ bool run(const Options& options) {
   const auto blas = hindsight::blas::info();
   fmt::print(stderr, "{}, {} kernels, {} thread{}\n", blas.backend, blas.kernels, blas.threads,
              blas.threads == 1 ? "" : "s");
-  if (options.csv) {
-    fmt::print("model,shape,contestant,median,minimum\n");
-  } else {
-    fmt::print("{:<5} {:<14} {:<22} {:>9} {:>9}\n", "model", "T,B,I,H", "ms, or a ratio", "median",
-               "minimum");
-  }
+  print_row(options, headings());
   bool agree = true;
   for (const std::string& model : options.models) {
     for (std::size_t k = 0; k < shapes.size(); ++k) {
       const Problem problem = make_problem(model, shapes[k], 1);
       const auto contestants = contestants_for(problem, options.threads);
       agree &= losses_agree(contestants, model + " " + options.shapes[k]);
-      print_results(options, problem, options.shapes[k], contestants,
-                    measure(contestants, options.seconds));
+      print_row(options, results(problem, options.shapes[k], contestants, measure(contestants, options.seconds)));
     }
   }
   return agree;
