@@ -6,10 +6,11 @@
 #include <oneapi/dnnl/dnnl.h>
 #endif
 
+#include <hindsight/autograd/error.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <stdexcept>
 #include <thread>
 
 // Exported by OpenBLAS builds with run-time kernel choice, absent from the others.
@@ -24,13 +25,14 @@ extern "C" void omp_set_num_threads(int);
 namespace hindsight::blas {
 namespace {
 
-constexpr double kThreadedFlops = 3e7;  // a second thread costs some 10 us to wake: 30 MFLOP hide it
+constexpr double kThreadedFlops =
+    3e7;  // a second thread costs some 10 us to wake: 30 MFLOP hide it
 
 // Where OpenBLAS's kernels for small matrices beat oneDNN, in m n k; measured on Zen 4 and Zen 5.
 constexpr std::int64_t kSmallRow = 1 << 17;         // of one row
 constexpr std::int64_t kSmallProduct = 1'000'000;   // the largest its small-matrix kernels take
 constexpr std::int64_t kSmallTransposed = 1 << 15;  // with a transposed right side
-constexpr std::int64_t kNarrow = 64;                // columns of a product with a transposed left side
+constexpr std::int64_t kNarrow = 64;  // columns of a product with a transposed left side
 
 int initial_threads() {
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
@@ -57,8 +59,10 @@ struct Backend {
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (wide || !avx512 || std::getenv("OPENBLAS_CORETYPE")) return;
     if (gotoblas_dynamic_init == nullptr) {
-      note = fmt::format("OpenBLAS runs {} kernels on an AVX-512 machine and cannot be switched; "
-                         "OPENBLAS_CORETYPE=SkylakeX may be faster", core);
+      note = fmt::format(
+          "OpenBLAS runs {} kernels on an AVX-512 machine and cannot be switched; "
+          "OPENBLAS_CORETYPE=SkylakeX may be faster",
+          core);
       return;
     }
     setenv("OPENBLAS_CORETYPE", "SkylakeX", 1);
@@ -116,11 +120,13 @@ void openblas_product(const MatrixOf<const double>& a, const MatrixOf<const doub
 bool dnnl_product(const MatrixOf<const float>& a, const MatrixOf<const float>& b, float beta,
                   const MatrixOf<float>& c, int threads) {
   const std::int64_t size = c.rows * c.columns * a.columns;
-  const std::int64_t small = c.rows == 1 ? kSmallRow : b.transposed ? kSmallTransposed : kSmallProduct;
+  const std::int64_t small = c.rows == 1    ? kSmallRow
+                             : b.transposed ? kSmallTransposed
+                                            : kSmallProduct;
   if (size <= small || (a.transposed && c.columns < kNarrow)) return false;
   if (omp_get_max_threads() != threads) omp_set_num_threads(threads);
-  return dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', c.rows, c.columns, a.columns,
-                    1.0f, a.data, a.stride, b.data, b.stride, beta, c.data,
+  return dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', c.rows, c.columns,
+                    a.columns, 1.0f, a.data, a.stride, b.data, b.stride, beta, c.data,
                     c.stride) == dnnl_success;
 }
 #else
@@ -140,8 +146,8 @@ void multiply_any(const MatrixOf<const T>& a, const MatrixOf<const T>& b, T beta
   if (c.rows == 0 || c.columns == 0) return;
   if (a.columns == 0) return scale(beta, c);
   Backend& chosen = backend();
-  const int threads = chosen.threads_for(static_cast<double>(c.rows), static_cast<double>(c.columns),
-                                         static_cast<double>(a.columns));
+  const int threads = chosen.threads_for(
+      static_cast<double>(c.rows), static_cast<double>(c.columns), static_cast<double>(a.columns));
   if (dnnl_product(a, b, beta, c, threads)) return;
   chosen.use_openblas_threads(threads);
   openblas_product(a, b, beta, c);
@@ -180,7 +186,7 @@ void transpose(const double* from, std::int64_t rows, std::int64_t columns, doub
 }
 
 void set_threads(int count) {
-  if (count < 1) throw std::invalid_argument("blas::set_threads: the count must be at least 1");
+  if (count < 1) fail<OptionError>("blas::set_threads: {} threads; at least 1 is needed", count);
   backend().threads = count;
 }
 

@@ -17,7 +17,8 @@ struct MatrixOf {
 using ConstMatrix32 = MatrixOf<const float>;
 using ConstMatrix64 = MatrixOf<const double>;
 
-/// c = a b + beta c, with a: (m, k), b: (k, n), c: (m, n), c stored untransposed. beta 0 overwrites.
+/// c = a b + beta c, with a: (m, k), b: (k, n), c: (m, n), c stored untransposed. beta 0
+/// overwrites.
 void multiply(const MatrixOf<const float>& a, const MatrixOf<const float>& b, float beta,
               const MatrixOf<float>& c);
 void multiply(const MatrixOf<const double>& a, const MatrixOf<const double>& b, double beta,

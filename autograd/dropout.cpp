@@ -1,5 +1,4 @@
 #include <hindsight/autograd/dropout.h>
-
 #include <hindsight/autograd/fused.h>
 
 namespace hindsight {

@@ -1,9 +1,9 @@
 #pragma once
-#include <tuple>
-#include <type_traits>
-
 #include <hindsight/autograd/functions.h>
 #include <hindsight/autograd/variable.h>
+
+#include <tuple>
+#include <type_traits>
 
 /// Operators and functions on Variables build a delayed expression; turning it into a Variable
 /// computes all of it in one pass over memory (see fused.h).
@@ -19,7 +19,8 @@ template <class F, class... Arguments>
 class Expression {
  public:
   template <class... Values>
-  explicit Expression(const F& f, Values&&... values) : function(f), arguments(std::forward<Values>(values)...) {}
+  explicit Expression(const F& f, Values&&... values)
+      : function(f), arguments(std::forward<Values>(values)...) {}
 
   /// The shape the operands broadcast to; ShapeError where they do not fit.
   Shape shape() const;
@@ -37,7 +38,8 @@ struct is_expression<Expression<F, A...>> : std::true_type {};
 
 /// Variables, parameters and expressions: what makes an operator ours.
 template <class T>
-constexpr bool is_lazy = std::is_same_v<T, Variable> || std::is_same_v<T, Parameter> || is_expression<T>::value;
+constexpr bool is_lazy =
+    std::is_same_v<T, Variable> || std::is_same_v<T, Parameter> || is_expression<T>::value;
 template <class T>
 constexpr bool is_operand = is_lazy<T> || std::is_arithmetic_v<T>;
 
@@ -48,14 +50,20 @@ template <class F>
 inline constexpr const char* name_of<F, std::void_t<decltype(F::kName)>> = F::kName;
 
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-Scalar operand(T value) { return {static_cast<double>(value)}; }
+Scalar operand(T value) {
+  return {static_cast<double>(value)};
+}
 inline Variable operand(const Parameter& parameter) { return Variable(parameter); }
 inline const Variable& operand(const Variable& v) { return v; }
 inline Variable&& operand(Variable&& v) { return std::move(v); }
 template <class F, class... A>
-const Expression<F, A...>& operand(const Expression<F, A...>& e) { return e; }
+const Expression<F, A...>& operand(const Expression<F, A...>& e) {
+  return e;
+}
 template <class F, class... A>
-Expression<F, A...>&& operand(Expression<F, A...>&& e) { return std::move(e); }
+Expression<F, A...>&& operand(Expression<F, A...>&& e) {
+  return std::move(e);
+}
 
 template <class F, class... A>
 auto make_expression(F f, A&&... arguments) {
@@ -65,7 +73,9 @@ auto make_expression(F f, A&&... arguments) {
 
 /// Calls f(leaf) on every Variable of an expression, left to right.
 template <class F>
-void for_each_leaf(const Variable& leaf, F&& f) { f(leaf); }
+void for_each_leaf(const Variable& leaf, F&& f) {
+  f(leaf);
+}
 template <class F>
 void for_each_leaf(const Scalar&, F&&) {}
 template <class G, class... A, class F>
@@ -75,16 +85,23 @@ void for_each_leaf(const Expression<G, A...>& e, F&& f) {
 
 /// The same expression with every Variable replaced by f(it).
 template <class F>
-Variable map_leaves(const Variable& leaf, F&& f) { return f(leaf); }
+Variable map_leaves(const Variable& leaf, F&& f) {
+  return f(leaf);
+}
 template <class F>
-Scalar map_leaves(const Scalar& s, F&&) { return s; }
+Scalar map_leaves(const Scalar& s, F&&) {
+  return s;
+}
 template <class G, class... A, class F>
 Expression<G, A...> map_leaves(const Expression<G, A...>& e, F&& f) {
-  return std::apply([&](const A&... a) { return Expression<G, A...>(e.function, map_leaves(a, f)...); }, e.arguments);
+  return std::apply(
+      [&](const A&... a) { return Expression<G, A...>(e.function, map_leaves(a, f)...); },
+      e.arguments);
 }
 
 template <class... T>
-using require_lazy = std::enable_if_t<(is_operand<std::decay_t<T>> && ...) && (is_lazy<std::decay_t<T>> || ...)>;
+using require_lazy =
+    std::enable_if_t<(is_operand<std::decay_t<T>> && ...) && (is_lazy<std::decay_t<T>> || ...)>;
 
 }  // namespace detail
 
@@ -93,7 +110,8 @@ Shape Expression<F, Arguments...>::shape() const {
   Shape shape;
   bool first = true;
   detail::for_each_leaf(*this, [&](const Variable& leaf) {
-    if (first || leaf.shape() != shape) shape = first ? leaf.shape() : broadcast_shapes(detail::name_of<F>, shape, leaf.shape());
+    if (first || leaf.shape() != shape)
+      shape = first ? leaf.shape() : broadcast_shapes(detail::name_of<F>, shape, leaf.shape());
     first = false;
   });
   return shape;
@@ -105,14 +123,14 @@ auto elementwise(F function, A&&... arguments) {
   return detail::make_expression(function, std::forward<A>(arguments)...);
 }
 
-#define HINDSIGHT_UNARY(name, Function)                                 \
-  template <class X, class = detail::require_lazy<X>>                   \
-  auto name(X&& x) {                                                    \
+#define HINDSIGHT_UNARY(name, Function)                                        \
+  template <class X, class = detail::require_lazy<X>>                          \
+  auto name(X&& x) {                                                           \
     return detail::make_expression(functions::Function{}, std::forward<X>(x)); \
   }
-#define HINDSIGHT_BINARY(name, Function)                                \
-  template <class A, class B, class = detail::require_lazy<A, B>>       \
-  auto name(A&& a, B&& b) {                                             \
+#define HINDSIGHT_BINARY(name, Function)                                                           \
+  template <class A, class B, class = detail::require_lazy<A, B>>                                  \
+  auto name(A&& a, B&& b) {                                                                        \
     return detail::make_expression(functions::Function{}, std::forward<A>(a), std::forward<B>(b)); \
   }
 

@@ -18,7 +18,8 @@ void check_finite(const char* op, const Variable& output) {
   for (Size i = 0; i < values.elements(); ++i) {
     const double value = values.at(i);
     if (!std::isfinite(value)) {
-      fail<NonFiniteError>("{}: produced {} at position {} of its output of shape {}", op, value, i, output.shape());
+      fail<NonFiniteError>("{}: produced {} at position {} of its output of shape {}", op, value, i,
+                           output.shape());
     }
   }
 }

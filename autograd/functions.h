@@ -1,11 +1,12 @@
 #pragma once
+#include <hindsight/autograd/simd.h>
+
 #include <cmath>
 #include <limits>
 
-#include <hindsight/autograd/simd.h>
-
-/// Scalar functions: each is its value and its derivative, nothing else, written once for vector
-/// registers and for Variables (where the derivative is recorded and can be derived again).
+/// Scalar functions: each is its value and its derivative, nothing else. The value is written for
+/// vector registers, the derivative once for these and for Variables (where it is recorded and can
+/// be derived again) and plain numbers (a factor of 2, say).
 ///
 /// A unary function has value(x) and derivative(x, y) with y = value(x); a binary one has
 /// value(a, b), by_left(a, b, y) and by_right(a, b, y). `kReads` (`kLeftReads`, `kRightReads`) says
@@ -41,138 +42,250 @@ namespace functions {
 struct Add {
   static constexpr unsigned kLeftReads = kNothing, kRightReads = kNothing;
   static constexpr const char* kName = "add";
-  template <class A, class B> auto value(const A& a, const B& b) const { return a + b; }
-  template <class A, class B, class Y> One by_left(const A&, const B&, const Y&) const { return {}; }
-  template <class A, class B, class Y> One by_right(const A&, const B&, const Y&) const { return {}; }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return a + b;
+  }
+  template <class A, class B, class Y>
+  One by_left(const A&, const B&, const Y&) const {
+    return {};
+  }
+  template <class A, class B, class Y>
+  One by_right(const A&, const B&, const Y&) const {
+    return {};
+  }
 };
 
 struct Subtract {
   static constexpr unsigned kLeftReads = kNothing, kRightReads = kNothing;
   static constexpr const char* kName = "sub";
-  template <class A, class B> auto value(const A& a, const B& b) const { return a - b; }
-  template <class A, class B, class Y> One by_left(const A&, const B&, const Y&) const { return {}; }
-  template <class A, class B, class Y> MinusOne by_right(const A&, const B&, const Y&) const { return {}; }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return a - b;
+  }
+  template <class A, class B, class Y>
+  One by_left(const A&, const B&, const Y&) const {
+    return {};
+  }
+  template <class A, class B, class Y>
+  MinusOne by_right(const A&, const B&, const Y&) const {
+    return {};
+  }
 };
 
 struct Multiply {
   static constexpr unsigned kLeftReads = kRight, kRightReads = kLeft;
   static constexpr const char* kName = "mul";
-  template <class A, class B> auto value(const A& a, const B& b) const { return a * b; }
-  template <class A, class B, class Y> B by_left(const A&, const B& b, const Y&) const { return b; }
-  template <class A, class B, class Y> A by_right(const A& a, const B&, const Y&) const { return a; }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return a * b;
+  }
+  template <class A, class B, class Y>
+  B by_left(const A&, const B& b, const Y&) const {
+    return b;
+  }
+  template <class A, class B, class Y>
+  A by_right(const A& a, const B&, const Y&) const {
+    return a;
+  }
 };
 
 struct Divide {
   static constexpr unsigned kLeftReads = kRight, kRightReads = kRight | kOutput;
   static constexpr const char* kName = "div";
-  template <class A, class B> auto value(const A& a, const B& b) const { return a / b; }
-  template <class A, class B, class Y> auto by_left(const A&, const B& b, const Y&) const { return 1 / b; }
-  template <class A, class B, class Y> auto by_right(const A&, const B& b, const Y& y) const { return -y / b; }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return a / b;
+  }
+  template <class A, class B, class Y>
+  auto by_left(const A&, const B& b, const Y&) const {
+    return 1 / b;
+  }
+  template <class A, class B, class Y>
+  auto by_right(const A&, const B& b, const Y& y) const {
+    return -y / b;
+  }
 };
 
 struct Negate {
   static constexpr unsigned kReads = kNothing;
   static constexpr const char* kName = "neg";
-  template <class X> auto value(const X& x) const { return -x; }
-  template <class X, class Y> MinusOne derivative(const X&, const Y&) const { return {}; }
+  template <class X>
+  auto value(const X& x) const {
+    return -x;
+  }
+  template <class X, class Y>
+  MinusOne derivative(const X&, const Y&) const {
+    return {};
+  }
 };
 
 struct Exp {
   static constexpr unsigned kReads = kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "exp";
-  template <class X> auto value(const X& x) const { return exp(x); }
-  template <class X, class Y> Y derivative(const X&, const Y& y) const { return y; }
+  template <class X>
+  auto value(const X& x) const {
+    return exp(x);
+  }
+  template <class X, class Y>
+  Y derivative(const X&, const Y& y) const {
+    return y;
+  }
 };
 
 struct Log {
   static constexpr unsigned kReads = kInput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "log";
-  template <class X> auto value(const X& x) const { return log(x); }
-  template <class X, class Y> auto derivative(const X& x, const Y&) const { return 1 / x; }
+  template <class X>
+  auto value(const X& x) const {
+    return log(x);
+  }
+  template <class X, class Y>
+  auto derivative(const X& x, const Y&) const {
+    return 1 / x;
+  }
 };
 
 struct Tanh {
   static constexpr unsigned kReads = kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "tanh";
-  template <class X> auto value(const X& x) const { return tanh(x); }
-  template <class X, class Y> auto derivative(const X&, const Y& y) const { return 1 - y * y; }
+  template <class X>
+  auto value(const X& x) const {
+    return tanh(x);
+  }
+  template <class X, class Y>
+  auto derivative(const X&, const Y& y) const {
+    return 1 - y * y;
+  }
 };
 
 struct Sigmoid {
   static constexpr unsigned kReads = kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "sigmoid";
-  template <class X> auto value(const X& x) const { return 1 / (1 + exp(-x)); }
-  template <class X, class Y> auto derivative(const X&, const Y& y) const { return y - y * y; }
+  template <class X>
+  auto value(const X& x) const {
+    return 1 / (1 + exp(-x));
+  }
+  template <class X, class Y>
+  auto derivative(const X&, const Y& y) const {
+    return y - y * y;
+  }
 };
 
 /// 1 where x > 0, 0.5 at 0, 0 below: the derivative of maximum where two arguments meet is shared.
 struct Heaviside {
   static constexpr unsigned kReads = kNothing;
   static constexpr const char* kName = "heaviside";
-  template <class X> auto value(const X& x) const {
-    return select(x > X(0), X(1), select(x < X(0), X(0), select(x == X(0), X(0.5), x)));  // NaN stays
+  template <class X>
+  auto value(const X& x) const {
+    return select(x > X(0), X(1),
+                  select(x < X(0), X(0), select(x == X(0), X(0.5), x)));  // NaN stays
   }
-  template <class X, class Y> Zero derivative(const X&, const Y&) const { return {}; }
+  template <class X, class Y>
+  Zero derivative(const X&, const Y&) const {
+    return {};
+  }
 };
 
 /// 1 where x > 0, else 0.
 struct Positive {
   static constexpr unsigned kReads = kNothing;
   static constexpr const char* kName = "positive";
-  template <class X> auto value(const X& x) const { return select(x > X(0), X(1), X(0)); }
-  template <class X, class Y> Zero derivative(const X&, const Y&) const { return {}; }
+  template <class X>
+  auto value(const X& x) const {
+    return select(x > X(0), X(1), X(0));
+  }
+  template <class X, class Y>
+  Zero derivative(const X&, const Y&) const {
+    return {};
+  }
 };
 
 /// -1, 0 or 1.
 struct Sign {
   static constexpr unsigned kReads = kNothing;
   static constexpr const char* kName = "sign";
-  template <class X> auto value(const X& x) const {
+  template <class X>
+  auto value(const X& x) const {
     return select(x > X(0), X(1), select(x < X(0), X(-1), x));  // keeps 0 and NaN
   }
-  template <class X, class Y> Zero derivative(const X&, const Y&) const { return {}; }
+  template <class X, class Y>
+  Zero derivative(const X&, const Y&) const {
+    return {};
+  }
 };
 
 struct Relu {
   static constexpr unsigned kReads = kOutput;
   static constexpr const char* kName = "relu";
-  template <class X> auto value(const X& x) const { return select(x < X(0), X(0), x); }  // keeps NaN
-  template <class X, class Y> auto derivative(const X&, const Y& y) const { return positive(y); }
+  template <class X>
+  auto value(const X& x) const {
+    return select(x < X(0), X(0), x);
+  }  // keeps NaN
+  template <class X, class Y>
+  auto derivative(const X&, const Y& y) const {
+    return positive(y);
+  }
 };
 
 struct Sqrt {
   static constexpr unsigned kReads = kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "sqrt";
-  template <class X> auto value(const X& x) const { return sqrt(x); }
-  template <class X, class Y> auto derivative(const X&, const Y& y) const { return 0.5 / y; }
+  template <class X>
+  auto value(const X& x) const {
+    return sqrt(x);
+  }
+  template <class X, class Y>
+  auto derivative(const X&, const Y& y) const {
+    return 0.5 / y;
+  }
 };
 
 struct Square {
   static constexpr unsigned kReads = kInput;
   static constexpr const char* kName = "square";
-  template <class X> auto value(const X& x) const { return x * x; }
-  template <class X, class Y> auto derivative(const X& x, const Y&) const { return 2 * x; }
+  template <class X>
+  auto value(const X& x) const {
+    return x * x;
+  }
+  template <class X, class Y>
+  auto derivative(const X& x, const Y&) const {
+    return 2 * x;
+  }
 };
 
 struct Abs {
   static constexpr unsigned kReads = kInput;
   static constexpr const char* kName = "abs";
-  template <class X> auto value(const X& x) const { return abs(x); }
-  template <class X, class Y> auto derivative(const X& x, const Y&) const { return sign(x); }
+  template <class X>
+  auto value(const X& x) const {
+    return abs(x);
+  }
+  template <class X, class Y>
+  auto derivative(const X& x, const Y&) const {
+    return sign(x);
+  }
 };
 
 struct Power {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kOutput;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "pow";
-  template <class A, class B> auto value(const A& a, const B& b) const { return power(a, b); }
-  template <class A, class B, class Y> auto by_left(const A& a, const B& b, const Y&) const { return b * power(a, b - 1); }
-  template <class A, class B, class Y> auto by_right(const A& a, const B&, const Y& y) const {
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return power(a, b);
+  }
+  template <class A, class B, class Y>
+  auto by_left(const A& a, const B& b, const Y&) const {
+    return b * power(a, b - 1);
+  }
+  template <class A, class B, class Y>
+  auto by_right(const A& a, const B&, const Y& y) const {
     using std::log;  // a may be a plain number
     return y * log(a);
   }
@@ -181,17 +294,35 @@ struct Power {
 struct Maximum {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kRight;
   static constexpr const char* kName = "maximum";
-  template <class A, class B> auto value(const A& a, const B& b) const { return select(a < b, b, select(b == b, a, b)); }
-  template <class A, class B, class Y> auto by_left(const A& a, const B& b, const Y&) const { return heaviside(a - b); }
-  template <class A, class B, class Y> auto by_right(const A& a, const B& b, const Y&) const { return heaviside(b - a); }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return select(a < b, b, select(b == b, a, b));
+  }
+  template <class A, class B, class Y>
+  auto by_left(const A& a, const B& b, const Y&) const {
+    return heaviside(a - b);
+  }
+  template <class A, class B, class Y>
+  auto by_right(const A& a, const B& b, const Y&) const {
+    return heaviside(b - a);
+  }
 };
 
 struct Minimum {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kRight;
   static constexpr const char* kName = "minimum";
-  template <class A, class B> auto value(const A& a, const B& b) const { return select(b < a, b, select(b == b, a, b)); }
-  template <class A, class B, class Y> auto by_left(const A& a, const B& b, const Y&) const { return heaviside(b - a); }
-  template <class A, class B, class Y> auto by_right(const A& a, const B& b, const Y&) const { return heaviside(a - b); }
+  template <class A, class B>
+  auto value(const A& a, const B& b) const {
+    return select(b < a, b, select(b == b, a, b));
+  }
+  template <class A, class B, class Y>
+  auto by_left(const A& a, const B& b, const Y&) const {
+    return heaviside(b - a);
+  }
+  template <class A, class B, class Y>
+  auto by_right(const A& a, const B& b, const Y&) const {
+    return heaviside(a - b);
+  }
 };
 
 }  // namespace functions
@@ -200,16 +331,24 @@ struct Minimum {
 /// Where a derivative calls a function of ours on vector registers.
 namespace xsimd {
 template <class T, class A>
-batch<T, A> positive(const batch<T, A>& x) { return hindsight::functions::Positive{}.value(x); }
+batch<T, A> positive(const batch<T, A>& x) {
+  return hindsight::functions::Positive{}.value(x);
+}
 template <class T, class A>
-batch<T, A> heaviside(const batch<T, A>& x) { return hindsight::functions::Heaviside{}.value(x); }
+batch<T, A> heaviside(const batch<T, A>& x) {
+  return hindsight::functions::Heaviside{}.value(x);
+}
 template <class T, class A>
-batch<T, A> sigmoid(const batch<T, A>& x) { return hindsight::functions::Sigmoid{}.value(x); }
+batch<T, A> sigmoid(const batch<T, A>& x) {
+  return hindsight::functions::Sigmoid{}.value(x);
+}
 /// pow as the C library has it at zero, where xsimd's is 0 for every exponent.
 template <class T, class A>
 batch<T, A> power(const batch<T, A>& a, const batch<T, A>& b) {
   using B = batch<T, A>;
-  const B at_zero = select(b > B(0), B(0), select(b < B(0), B(std::numeric_limits<T>::infinity()), select(b == B(0), B(1), b)));
+  const B at_zero =
+      select(b > B(0), B(0),
+             select(b < B(0), B(std::numeric_limits<T>::infinity()), select(b == B(0), B(1), b)));
   return select(a == B(0), at_zero, pow(a, b));
 }
 }  // namespace xsimd

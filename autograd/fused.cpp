@@ -1,12 +1,10 @@
-#include <hindsight/autograd/fused.h>
-
 #include <hindsight/autograd/finite.h>
+#include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/sweep.h>
 
 namespace hindsight::detail {
 namespace {
 
-constexpr int kMaxLeaves = 32;
 constexpr Size kBlock = 512;  // elements gathered at a time where an operand is not dense
 
 /// The loops over an output and its operands: axes that lie evenly in memory for all are merged.
@@ -56,7 +54,8 @@ Loops make_loops(const Shape& shape, int leaves, LayoutOf&& layout_of) {
     loops.step[0].fill(1);
   }
   if (loops.groups == 1) loops.step[1].fill(0);  // one row: no step to the next
-  for (int k = 0; k < leaves; ++k) loops.dense = loops.dense && loops.step[0][static_cast<std::size_t>(k)] == 1;
+  for (int k = 0; k < leaves; ++k)
+    loops.dense = loops.dense && loops.step[0][static_cast<std::size_t>(k)] == 1;
   return loops;
 }
 
@@ -71,10 +70,12 @@ void for_each_outer(const Loops& loops, int inner, Size rows_inside, F&& f) {
     int g = inner;
     for (; g < loops.groups; ++g) {
       const auto i = static_cast<std::size_t>(g);
-      for (int k = 0; k < loops.leaves; ++k) offset[static_cast<std::size_t>(k)] += loops.step[i][static_cast<std::size_t>(k)];
+      for (int k = 0; k < loops.leaves; ++k)
+        offset[static_cast<std::size_t>(k)] += loops.step[i][static_cast<std::size_t>(k)];
       if (++index[i] < loops.extent[i]) break;
       for (int k = 0; k < loops.leaves; ++k) {
-        offset[static_cast<std::size_t>(k)] -= loops.step[i][static_cast<std::size_t>(k)] * loops.extent[i];
+        offset[static_cast<std::size_t>(k)] -=
+            loops.step[i][static_cast<std::size_t>(k)] * loops.extent[i];
       }
       index[i] = 0;
     }
@@ -85,7 +86,8 @@ void for_each_outer(const Loops& loops, int inner, Size rows_inside, F&& f) {
 /// Where the kept values of a row lie: planes padded to whole vectors.
 struct KeptLayout {
   Size plane, row;
-  KeptLayout(const Loops& loops, int kept) : plane((loops.length() + 15) / 16 * 16), row(plane * kept) {}
+  KeptLayout(const Loops& loops, int kept)
+      : plane((loops.length() + 15) / 16 * 16), row(plane * kept) {}
   Size elements(const Loops& loops) const { return row * loops.rows(); }
 };
 
@@ -93,30 +95,36 @@ struct KeptLayout {
 void gather(const std::byte* from, Size step, std::byte* to, Size count, DType dtype) {
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (Size i = 0; i < count; ++i) reinterpret_cast<T*>(to)[i] = reinterpret_cast<const T*>(from)[i * step];
+    for (Size i = 0; i < count; ++i)
+      reinterpret_cast<T*>(to)[i] = reinterpret_cast<const T*>(from)[i * step];
   });
 }
 
 void scatter_add(const std::byte* from, std::byte* to, Size step, Size count, DType dtype) {
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (Size i = 0; i < count; ++i) reinterpret_cast<T*>(to)[i * step] += reinterpret_cast<const T*>(from)[i];
+    for (Size i = 0; i < count; ++i)
+      reinterpret_cast<T*>(to)[i * step] += reinterpret_cast<const T*>(from)[i];
   });
 }
 
-void run_forward(const FusedKernels& kernels, const void* program, const Loops& loops, DType dtype, const std::byte* const* in,
-                 std::byte* out, std::byte* kept) {
+void run_forward(const FusedKernels& kernels, const void* program, const Loops& loops, DType dtype,
+                 const std::byte* const* in, std::byte* out, std::byte* kept) {
   const auto kernel = kernels.forward[static_cast<int>(dtype)];
   const Size bytes = bytes_of(dtype);
   const KeptLayout layout(loops, kernels.kept);
   std::array<const void*, kMaxLeaves> from;
-  const auto kept_at = [&](Size row, Size j) { return kept ? kept + (row * layout.row + j) * bytes : nullptr; };
+  const auto kept_at = [&](Size row, Size j) {
+    return kept ? kept + (row * layout.row + j) * bytes : nullptr;
+  };
   if (loops.dense) {
     const Size rows = loops.groups > 1 ? loops.extent[1] : 1;
     for_each_outer(loops, 2, rows, [&](Size row, const Size* offset) {
-      for (int k = 0; k < loops.leaves; ++k) from[static_cast<std::size_t>(k)] = in[k] + offset[k] * bytes;
-      kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(), out + row * loops.length() * bytes, loops.length(),
-                       kept_at(row, 0), layout.row, layout.plane});
+      for (int k = 0; k < loops.leaves; ++k)
+        from[static_cast<std::size_t>(k)] = in[k] + offset[k] * bytes;
+      kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(),
+                       out + row * loops.length() * bytes, loops.length(), kept_at(row, 0),
+                       layout.row, layout.plane});
     });
     return;
   }
@@ -134,14 +142,16 @@ void run_forward(const FusedKernels& kernels, const void* program, const Loops& 
         gather(start, step, dense, count, dtype);
         from[i] = dense;
       }
-      kernel(program, {1, count, from.data(), loops.step[1].data(), out + (row * loops.length() + j) * bytes, 0, kept_at(row, j),
-                       layout.row, layout.plane});
+      kernel(program,
+             {1, count, from.data(), loops.step[1].data(), out + (row * loops.length() + j) * bytes,
+              0, kept_at(row, j), layout.row, layout.plane});
     }
   });
 }
 
 struct BackwardPass {
-  BackwardPass(const FusedKernels& k, const void* p, const Loops& l, DType t, const std::byte* g, const std::byte* kept_values)
+  BackwardPass(const FusedKernels& k, const void* p, const Loops& l, DType t, const std::byte* g,
+               const std::byte* kept_values)
       : kernels(k), program(p), loops(l), dtype(t), gradient(g), kept(kept_values) {}
 
   const FusedKernels& kernels;
@@ -161,7 +171,9 @@ struct BackwardPass {
     const KeptLayout layout(loops, kernels.kept);
     std::array<const void*, kMaxLeaves> from;
     std::array<void*, kMaxLeaves> target;
-    const auto kept_at = [&](Size row, Size j) { return kept ? kept + (row * layout.row + j) * bytes : nullptr; };
+    const auto kept_at = [&](Size row, Size j) {
+      return kept ? kept + (row * layout.row + j) * bytes : nullptr;
+    };
     const auto n = static_cast<std::size_t>(loops.leaves);
     if (loops.dense) {
       const Size rows = loops.groups > 1 ? loops.extent[1] : 1;
@@ -172,16 +184,20 @@ struct BackwardPass {
         }
         std::array<bool, kMaxLeaves> flags;  // the loop sets them after its first row
         std::copy_n(accumulate.data(), n, flags.data());
-        kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(), gradient + row * loops.length() * bytes,
-                         loops.length(), kept_at(row, 0), layout.row, layout.plane, target.data(), loops.step[1].data(),
-                         flags.data()});
+        kernel(program,
+               {rows, loops.length(), from.data(), loops.step[1].data(),
+                gradient + row * loops.length() * bytes, loops.length(), kept_at(row, 0),
+                layout.row, layout.plane, target.data(), loops.step[1].data(), flags.data()});
       });
       return;
     }
     const Buffer scratch(2 * kBlock * bytes * loops.leaves);
-    const auto block = [&](std::size_t i) { return scratch.data<std::byte>() + static_cast<Size>(i) * kBlock * bytes; };
+    const auto block = [&](std::size_t i) {
+      return scratch.data<std::byte>() + static_cast<Size>(i) * kBlock * bytes;
+    };
     std::array<bool, kMaxLeaves> accumulate_block = accumulate;
-    for (std::size_t i = 0; i < n; ++i) accumulate_block[i] = accumulate[i] && loops.step[0][i] == 1;
+    for (std::size_t i = 0; i < n; ++i)
+      accumulate_block[i] = to[i] && accumulate[i] && loops.step[0][i] == 1;
     for_each_outer(loops, 1, 1, [&](Size row, const Size* offset) {
       for (Size j = 0; j < loops.length(); j += kBlock) {
         const Size count = std::min(kBlock, loops.length() - j);
@@ -197,11 +213,15 @@ struct BackwardPass {
           if (to[i]) target[i] = block(2 * i + 1);
         }
         std::array<bool, kMaxLeaves> flags = accumulate_block;
-        kernel(program, {1, count, from.data(), loops.step[1].data(), gradient + (row * loops.length() + j) * bytes, 0,
-                         kept_at(row, j), layout.row, layout.plane, target.data(), loops.step[1].data(), flags.data()});
+        kernel(program,
+               {1, count, from.data(), loops.step[1].data(),
+                gradient + (row * loops.length() + j) * bytes, 0, kept_at(row, j), layout.row,
+                layout.plane, target.data(), loops.step[1].data(), flags.data()});
         for (std::size_t i = 0; i < n; ++i) {
           const Size step = loops.step[0][i];
-          if (to[i] && step != 1) scatter_add(block(2 * i + 1), to[i] + (offset[i] + j * step) * bytes, step, count, dtype);
+          if (to[i] && step != 1)
+            scatter_add(block(2 * i + 1), to[i] + (offset[i] + j * step) * bytes, step, count,
+                        dtype);
         }
       }
     });
@@ -211,32 +231,39 @@ struct BackwardPass {
 }  // namespace
 
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
-                  FusedOperation* (*record)(const void* program, const Variable* const* leaves, std::uint64_t tape)) {
+                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
+                                            std::uint64_t tape)) {
   Shape shape = leaves[0]->shape();
   const DType dtype = leaves[0]->dtype();
   const Tape* tape = Tape::current();
   const std::uint64_t id = tape ? tape->id() : 0;
   bool recorded = tape && leaves[0]->node()->tape == id;
   for (int k = 1; k < kernels.leaves; ++k) {
-    if (leaves[k]->shape() != shape) shape = broadcast_shapes(kernels.name, shape, leaves[k]->shape());
+    if (leaves[k]->shape() != shape)
+      shape = broadcast_shapes(kernels.joins[k], shape, leaves[k]->shape());
     if (leaves[k]->dtype() != dtype) {
-      fail<DTypeError>("{}: {} and {} operands are mixed; convert one", kernels.name, name(dtype), name(leaves[k]->dtype()));
+      fail<DTypeError>("{}: {} and {} operands are mixed; convert one", kernels.joins[k],
+                       name(dtype), name(leaves[k]->dtype()));
     }
     recorded = recorded || (tape && leaves[k]->node()->tape == id);
   }
   Node* node = Node::make(dtype, shape);
   Variable output(node, Layout(shape));
   node->value = Buffer(shape.elements() * bytes_of(dtype));
-  const Loops loops = make_loops(shape, kernels.leaves, [&](int k) -> const Layout& { return leaves[k]->layout(); });
+  const Loops loops = make_loops(shape, kernels.leaves,
+                                 [&](int k) -> const Layout& { return leaves[k]->layout(); });
   Buffer kept;
-  if (recorded && kernels.kept) kept = Buffer(KeptLayout(loops, kernels.kept).elements(loops) * bytes_of(dtype));
+  if (recorded && kernels.kept)
+    kept = Buffer(KeptLayout(loops, kernels.kept).elements(loops) * bytes_of(dtype));
   if (shape.elements() > 0) {
     std::array<const std::byte*, kMaxLeaves> in;
     for (int k = 0; k < kernels.leaves; ++k) {
       const Node* leaf = leaves[k]->node();
-      in[static_cast<std::size_t>(k)] = leaf->value.data<std::byte>() + (leaf->base + leaves[k]->layout().offset) * bytes_of(dtype);
+      in[static_cast<std::size_t>(k)] = leaf->value.data<std::byte>() +
+                                        (leaf->base + leaves[k]->layout().offset) * bytes_of(dtype);
     }
-    run_forward(kernels, program, loops, dtype, in.data(), node->value.data<std::byte>(), kept ? kept.data<std::byte>() : nullptr);
+    run_forward(kernels, program, loops, dtype, in.data(), node->value.data<std::byte>(),
+                kept ? kept.data<std::byte>() : nullptr);
   }
   if (recorded) {
     FusedOperation* operation = record(program, leaves, id);
@@ -251,13 +278,16 @@ void FusedOperation::run() {
   Node* node = output_.node();
   node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
   if (node->shape.elements() == 0) return;
-  const Loops loops = make_loops(node->shape, kernels_->leaves, [&](int k) -> const Layout& { return operands_[k].layout(); });
+  const Loops loops = make_loops(node->shape, kernels_->leaves,
+                                 [&](int k) -> const Layout& { return operands_[k].layout(); });
   std::array<const std::byte*, kMaxLeaves> in;
   for (int k = 0; k < kernels_->leaves; ++k) {
     const Operand& o = operands_[k];
-    in[static_cast<std::size_t>(k)] = o.node()->value.data<std::byte>() + (o.node()->base + o.layout().offset) * bytes_of(node->dtype);
+    in[static_cast<std::size_t>(k)] = o.node()->value.data<std::byte>() +
+                                      (o.node()->base + o.layout().offset) * bytes_of(node->dtype);
   }
-  run_forward(*kernels_, program_, loops, node->dtype, in.data(), node->value.data<std::byte>(), nullptr);
+  run_forward(*kernels_, program_, loops, node->dtype, in.data(), node->value.data<std::byte>(),
+              nullptr);
 }
 
 void FusedOperation::backward(Sweep& sweep) {
@@ -266,9 +296,11 @@ void FusedOperation::backward(Sweep& sweep) {
   const Shape& shape = output_.shape();
   const Size bytes = bytes_of(dtype);
   if (shape.elements() == 0) return;
-  const Loops loops = make_loops(shape, kernels_->leaves, [&](int k) -> const Layout& { return operands_[k].layout(); });
+  const Loops loops = make_loops(shape, kernels_->leaves,
+                                 [&](int k) -> const Layout& { return operands_[k].layout(); });
   const Tensor gradient = Sweep::gradient(output_);
-  BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(), kept_ ? kept_.data<std::byte>() : nullptr);
+  BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(),
+                    kept_ ? kept_.data<std::byte>() : nullptr);
 
   const auto zero_first = [&](std::size_t i) {
     const Operand& o = operands_[i];
@@ -279,7 +311,9 @@ void FusedOperation::backward(Sweep& sweep) {
   };
   for (std::size_t i = 0; i < static_cast<std::size_t>(kernels_->leaves); ++i) {
     const Operand& o = operands_[i];
-    pass.in[i] = kernels_->reads_leaf[i] ? o.node()->value.data<std::byte>() + (o.node()->base + o.layout().offset) * bytes : nullptr;
+    pass.in[i] = kernels_->reads_leaf[i] ? o.node()->value.data<std::byte>() +
+                                               (o.node()->base + o.layout().offset) * bytes
+                                         : nullptr;
     pass.to[i] = nullptr;
     if (!o.wanted()) continue;
     const Gradient::Target target = Sweep::target(o);
@@ -289,17 +323,22 @@ void FusedOperation::backward(Sweep& sweep) {
       // An operand that meets another part of the same value here: what that one was to assign may
       // be added to before it is reached.
       for (std::size_t j = 0; j < i; ++j) {
-        if (pass.to[j] && !pass.accumulate[j] && operands_[j].node() == o.node() && !(operands_[j].layout() == o.layout())) zero_first(j);
+        if (pass.to[j] && !pass.accumulate[j] && operands_[j].node() == o.node() &&
+            !(operands_[j].layout() == o.layout()))
+          zero_first(j);
       }
       continue;
     }
     bool repeats = !loops.dense;
-    for (int g = 2; g < loops.groups; ++g) repeats = repeats || loops.step[static_cast<std::size_t>(g)][i] == 0;
+    for (int g = 2; g < loops.groups; ++g)
+      repeats = repeats || loops.step[static_cast<std::size_t>(g)][i] == 0;
     if (repeats) zero_first(i);
   }
   pass.run();
 }
 
-void add_gradient(Sweep& sweep, const Operand& to, const Variable& gradient) { sweep.add(to, gradient); }
+void add_gradient(Sweep& sweep, const Operand& to, const Variable& gradient) {
+  sweep.add(to, gradient);
+}
 
 }  // namespace hindsight::detail

@@ -1,10 +1,10 @@
 #pragma once
-#include <array>
-#include <utility>
-
 #include <hindsight/autograd/expression.h>
 #include <hindsight/autograd/operation.h>
 #include <hindsight/autograd/simd.h>
+
+#include <array>
+#include <utility>
 
 /// From an expression to one pass over memory. The expression's type, without its operands, is the
 /// program; the compiler turns it into two loops over vector registers: one computes the value, one
@@ -26,7 +26,10 @@ inline Scalar program_of(const Scalar& s) { return s; }
 template <class F, class... A>
 auto program_of(const Expression<F, A...>& e) {
   return std::apply(
-      [&](const A&... a) { return Program<F, decltype(program_of(a))...>{e.function, {program_of(a)...}}; }, e.arguments);
+      [&](const A&... a) {
+        return Program<F, decltype(program_of(a))...>{e.function, {program_of(a)...}};
+      },
+      e.arguments);
 }
 
 template <class P>
@@ -60,10 +63,12 @@ struct Needs<Program<F, X>> {
 };
 template <class F, class A, class B>
 struct Needs<Program<F, A, B>> {
-  static constexpr unsigned all = (leaves_of<A> > 0 ? reads<F, 0, 2> : 0) | (leaves_of<B> > 0 ? reads<F, 1, 2> : 0);
+  static constexpr unsigned all =
+      (leaves_of<A> > 0 ? reads<F, 0, 2> : 0) | (leaves_of<B> > 0 ? reads<F, 1, 2> : 0);
 };
 
-// ---- Memory a loop works on ----------------------------------------------------------------------
+// ---- Memory a loop works on
+// ----------------------------------------------------------------------
 
 /// Rows for the forward loop; pointers are to the first row, steps lead to the next.
 struct ForwardRows {
@@ -105,7 +110,8 @@ struct BackLane : Lane<T> {
   Size count;  ///< elements of the last vector of a row
 };
 
-// ---- Values: a program over one vector ---------------------------------------------------------------
+// ---- Values: a program over one vector
+// ---------------------------------------------------------------
 
 /// The values of a (sub)program for one vector. L leaves and K kept values come before it. On the
 /// way back `Wanted` says that the parent reads this value; what nobody reads is not computed.
@@ -116,7 +122,9 @@ template <class T, int L, int K, bool Back, bool Wanted>
 struct Values<Scalar, T, L, K, Back, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value;
-  HINDSIGHT_INLINE void compute(const Scalar& s, const Lane<T>&) { value = simd::Batch<T>(static_cast<T>(s.value)); }
+  HINDSIGHT_INLINE void compute(const Scalar& s, const Lane<T>&) {
+    value = simd::Batch<T>(static_cast<T>(s.value));
+  }
   template <bool Tail>
   HINDSIGHT_INLINE void propagate(const Scalar&, const simd::Batch<T>&, const BackLane<T>&) const {}
 };
@@ -129,7 +137,8 @@ struct Values<Leaf, T, L, K, Back, Wanted> {
     if constexpr (Wanted) value = simd::load(lane.in[L] + lane.j);
   }
   template <bool Tail>
-  HINDSIGHT_INLINE void propagate(const Leaf&, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  HINDSIGHT_INLINE void propagate(const Leaf&, const simd::Batch<T>& gradient,
+                                  const BackLane<T>& lane) const {
     T* to = lane.to[L];
     if (!to) return;
     to += lane.j;
@@ -157,7 +166,8 @@ struct Values<Program<F, X>, T, L, K, Back, Wanted> {
   using P = Program<F, X>;
   static constexpr unsigned kRead = Needs<P>::all;
   static constexpr bool kWanted = !Back || Wanted || (kRead & kOutput);
-  static constexpr bool kStored = is_costly<F> && leaves_of<X> != 0;  // so every program keeps the same set
+  static constexpr bool kStored =
+      is_costly<F> && leaves_of<X> != 0;  // so every program keeps the same set
   static constexpr bool kInputWanted = !Back || (kRead & kInput) || (kWanted && !kStored);
   using Child = Values<X, T, L, K, Back, kInputWanted>;
   static constexpr int kMine = K + Child::kKept;
@@ -178,11 +188,14 @@ struct Values<Program<F, X>, T, L, K, Back, Wanted> {
     }
   }
   template <bool Tail>
-  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient,
+                                  const BackLane<T>& lane) const {
     if constexpr (leaves_of<X> != 0) {
-      x.template propagate<Tail>(std::get<0>(p.children),
-                  gradient * p.function.derivative(when<(kRead & kInput) != 0>(x.value), when<(kRead & kOutput) != 0>(value)),
-                  lane);
+      x.template propagate<Tail>(
+          std::get<0>(p.children),
+          gradient * p.function.derivative(when<(kRead & kInput) != 0>(x.value),
+                                           when<(kRead & kOutput) != 0>(value)),
+          lane);
     }
   }
 };
@@ -194,7 +207,8 @@ struct Values<Program<F, A, B>, T, L, K, Back, Wanted> {
   static constexpr bool kWanted = !Back || Wanted || (kRead & kOutput);
   static constexpr bool kStored = is_costly<F> && leaves_of<P> != 0;
   using Left = Values<A, T, L, K, Back, !Back || (kRead & kLeft) || (kWanted && !kStored)>;
-  using Right = Values<B, T, L + leaves_of<A>, K + Left::kKept, Back, !Back || (kRead & kRight) || (kWanted && !kStored)>;
+  using Right = Values<B, T, L + leaves_of<A>, K + Left::kKept, Back,
+                       !Back || (kRead & kRight) || (kWanted && !kStored)>;
   static constexpr int kMine = K + Left::kKept + Right::kKept;
   static constexpr int kKept = Left::kKept + Right::kKept + (kStored ? 1 : 0);
 
@@ -215,30 +229,37 @@ struct Values<Program<F, A, B>, T, L, K, Back, Wanted> {
     }
   }
   template <bool Tail>
-  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient, const BackLane<T>& lane) const {
+  HINDSIGHT_INLINE void propagate(const P& p, const simd::Batch<T>& gradient,
+                                  const BackLane<T>& lane) const {
     if constexpr (leaves_of<A> != 0) {
       constexpr unsigned r = reads<F, 0, 2>;
       a.template propagate<Tail>(std::get<0>(p.children),
-                  gradient * p.function.by_left(when<(r & kLeft) != 0>(a.value), when<(r & kRight) != 0>(b.value), when<(r & kOutput) != 0>(value)),
-                  lane);
+                                 gradient * p.function.by_left(when<(r & kLeft) != 0>(a.value),
+                                                               when<(r & kRight) != 0>(b.value),
+                                                               when<(r & kOutput) != 0>(value)),
+                                 lane);
     }
     if constexpr (leaves_of<B> != 0) {
       constexpr unsigned r = reads<F, 1, 2>;
       b.template propagate<Tail>(std::get<1>(p.children),
-                  gradient * p.function.by_right(when<(r & kLeft) != 0>(a.value), when<(r & kRight) != 0>(b.value), when<(r & kOutput) != 0>(value)),
-                  lane);
+                                 gradient * p.function.by_right(when<(r & kLeft) != 0>(a.value),
+                                                                when<(r & kRight) != 0>(b.value),
+                                                                when<(r & kOutput) != 0>(value)),
+                                 lane);
     }
   }
 };
 
-// ---- The two loops ---------------------------------------------------------------------------------------
+// ---- The two loops
+// ---------------------------------------------------------------------------------------
 
 template <class P, class T>
 void forward_loop(const void* program, const ForwardRows& r) {
   const P& p = *static_cast<const P*>(program);
   constexpr int kLeaves = leaves_of<P>;
   std::array<const T*, kLeaves> in;
-  for (int k = 0; k < kLeaves; ++k) in[static_cast<std::size_t>(k)] = static_cast<const T*>(r.in[k]);
+  for (int k = 0; k < kLeaves; ++k)
+    in[static_cast<std::size_t>(k)] = static_cast<const T*>(r.in[k]);
   T* out = static_cast<T*>(r.out);
   Lane<T> lane{in.data(), static_cast<T*>(r.kept), r.kept_plane, 0};
   for (Size row = 0; row < r.rows; ++row) {
@@ -268,7 +289,10 @@ void backward_loop(const void* program, const BackwardRows& r) {
     to[static_cast<std::size_t>(k)] = static_cast<T*>(r.to[k]);
   }
   const T* gradient = static_cast<const T*>(r.gradient);
-  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0}, to.data(), r.accumulate, 0};
+  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0},
+                   to.data(),
+                   r.accumulate,
+                   0};
   for (Size row = 0; row < r.rows; ++row) {
     Values<P, T, 0, 0, true, false> values;
     for (lane.j = 0; lane.j + simd::kWidth<T> <= r.length; lane.j += simd::kWidth<T>) {
@@ -292,12 +316,17 @@ void backward_loop(const void* program, const BackwardRows& r) {
   }
 }
 
-// ---- What fused.cpp knows of a program -------------------------------------------------------------------
+// ---- What fused.cpp knows of a program
+// -------------------------------------------------------------------
 
 class FusedOperation;
 
+constexpr int kMaxLeaves = 32;
+
 struct FusedKernels {
-  const char* name;
+  const char* name;  ///< of the outermost function
+  const char* const*
+      joins;  ///< of the function where leaf k meets the leaves before it, for messages
   int leaves;
   int kept;
   void (*forward[2])(const void* program, const ForwardRows&);
@@ -321,7 +350,8 @@ class FusedOperation : public Operation {
       : kernels_(kernels), operands_(operands), program_(program) {}
 
  private:
-  friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*, FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
+  friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
+                           FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
   const FusedKernels* kernels_;
   Operand* operands_;
   const void* program_;
@@ -331,7 +361,8 @@ class FusedOperation : public Operation {
 /// Computes an expression's value and records it when a leaf is on the current tape. `record` makes
 /// the operation of the program's own type.
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
-                  FusedOperation* (*record)(const void* program, const Variable* const* leaves, std::uint64_t tape));
+                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
+                                            std::uint64_t tape));
 
 /// Which leaves' values the way back reads, as Values decides it.
 template <class P, bool Wanted>
@@ -360,7 +391,8 @@ struct LeafMarker<Program<F, C...>, Wanted> {
   static constexpr void mark_children(std::array<bool, N>& reads_leaf, std::size_t& next, L, R) {
     using Children = std::tuple<C...>;
     LeafMarker<std::tuple_element_t<0, Children>, L::value>::mark(reads_leaf, next);
-    if constexpr (sizeof...(C) == 2) LeafMarker<std::tuple_element_t<1, Children>, R::value>::mark(reads_leaf, next);
+    if constexpr (sizeof...(C) == 2)
+      LeafMarker<std::tuple_element_t<1, Children>, R::value>::mark(reads_leaf, next);
   }
 };
 template <class P>
@@ -371,7 +403,42 @@ constexpr auto leaf_reads() {
   return result;
 }
 
-// ---- Derivatives of derivatives ----------------------------------------------------------------------------
+template <class P>
+struct Joins;
+template <>
+struct Joins<Scalar> {
+  static constexpr void mark(const char**&, const char*) {}
+};
+template <>
+struct Joins<Leaf> {
+  static constexpr void mark(const char**& next, const char* name) { *next++ = name; }
+};
+template <class F, class X>
+struct Joins<Program<F, X>> {
+  static constexpr void mark(const char**& next, const char* name) { Joins<X>::mark(next, name); }
+};
+template <class F, class A, class B>
+struct Joins<Program<F, A, B>> {
+  static constexpr void mark(const char**& next, const char* name) {
+    Joins<A>::mark(next, name);
+    Joins<B>::mark(next, leaves_of<A> > 0 ? name_of<F> : name);
+  }
+};
+template <class P>
+constexpr auto joins_of() {
+  std::array<const char*, static_cast<std::size_t>(leaves_of<P>)> result{};
+  const char** next = result.data();
+  Joins<P>::mark(next, "");
+  return result;
+}
+
+template <class P>
+constexpr const char* outermost = "";
+template <class F, class... C>
+inline constexpr const char* outermost<Program<F, C...>> = name_of<F>;
+
+// ---- Derivatives of derivatives
+// ----------------------------------------------------------------------------
 
 void add_gradient(Sweep& sweep, const Operand& to, const Variable& gradient);
 
@@ -383,7 +450,9 @@ struct Traced<Leaf> {
   Variable value;
   const Operand* operand;
   Traced(const Leaf&, const Operand*& next) : value(next->variable()), operand(next++) {}
-  void propagate(const Leaf&, Sweep& sweep, const Variable& gradient) const { add_gradient(sweep, *operand, gradient); }
+  void propagate(const Leaf&, Sweep& sweep, const Variable& gradient) const {
+    add_gradient(sweep, *operand, gradient);
+  }
 };
 template <>
 struct Traced<Scalar> {
@@ -397,7 +466,8 @@ struct Traced<Program<F, X>> {
   Traced(const Program<F, X>& p, const Operand*& next)
       : x(std::get<0>(p.children), next), value(make_expression(p.function, x.value)) {}
   void propagate(const Program<F, X>& p, Sweep& sweep, const Variable& gradient) const {
-    x.propagate(std::get<0>(p.children), sweep, Variable(gradient * p.function.derivative(x.value, value)));
+    x.propagate(std::get<0>(p.children), sweep,
+                Variable(gradient * p.function.derivative(x.value, value)));
   }
 };
 template <class F, class A, class B>
@@ -406,13 +476,17 @@ struct Traced<Program<F, A, B>> {
   Traced<B> b;
   Variable value;
   Traced(const Program<F, A, B>& p, const Operand*& next)
-      : a(std::get<0>(p.children), next), b(std::get<1>(p.children), next), value(make_expression(p.function, a.value, b.value)) {}
+      : a(std::get<0>(p.children), next),
+        b(std::get<1>(p.children), next),
+        value(make_expression(p.function, a.value, b.value)) {}
   void propagate(const Program<F, A, B>& p, Sweep& sweep, const Variable& gradient) const {
     if constexpr (!std::is_same_v<A, Scalar>) {
-      a.propagate(std::get<0>(p.children), sweep, Variable(gradient * p.function.by_left(a.value, b.value, value)));
+      a.propagate(std::get<0>(p.children), sweep,
+                  Variable(gradient * p.function.by_left(a.value, b.value, value)));
     }
     if constexpr (!std::is_same_v<B, Scalar>) {
-      b.propagate(std::get<1>(p.children), sweep, Variable(gradient * p.function.by_right(a.value, b.value, value)));
+      b.propagate(std::get<1>(p.children), sweep,
+                  Variable(gradient * p.function.by_right(a.value, b.value, value)));
     }
   }
 };
@@ -429,19 +503,28 @@ class FusedOperationOf final : public FusedOperation {
  public:
   static constexpr int kLeaves = leaves_of<P>;
   static constexpr auto kReadsLeaf = leaf_reads<P>();
-  static constexpr FusedKernels kKernels{"fused", kLeaves, Values<P, float, 0, 0, false, true>::kKept,
+  static constexpr auto kJoins = joins_of<P>();
+  static_assert(kLeaves <= kMaxLeaves,
+                "an expression of more than 32 operands: name a part of it as a Variable");
+  static constexpr FusedKernels kKernels{outermost<P>,
+                                         kJoins.data(),
+                                         kLeaves,
+                                         Values<P, float, 0, 0, false, true>::kKept,
                                          {forward_loop<P, float>, forward_loop<P, double>},
                                          {backward_loop<P, float>, backward_loop<P, double>},
-                                         derive<P>, kReadsLeaf.data()};
+                                         derive<P>,
+                                         kReadsLeaf.data()};
 
   FusedOperationOf(const P& p, const Variable* const* leaves, std::uint64_t tape)
       : FusedOperation(&kKernels, own_, &own_program_), own_program_(p) {
     for (int k = 0; k < kLeaves; ++k) {
       const auto i = static_cast<std::size_t>(k);
-      own_[k] = Operand(*leaves[k], kReadsLeaf[i] ? Operand::Keep::value : Operand::Keep::nothing, tape);
+      own_[k] =
+          Operand(*leaves[k], kReadsLeaf[i] ? Operand::Keep::value : Operand::Keep::nothing, tape);
     }
   }
-  static FusedOperation* record(const void* program, const Variable* const* leaves, std::uint64_t tape) {
+  static FusedOperation* record(const void* program, const Variable* const* leaves,
+                                std::uint64_t tape) {
     return new_operation<FusedOperationOf>(*static_cast<const P*>(program), leaves, tape);
   }
 

@@ -61,7 +61,8 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
   reserve(whole, dtype);
   if (full_) return {base(), true};
   const Size elements = whole.elements();
-  if (elements == 0 || region.shape.elements() == 0) return {base(), true};  // nothing will be written
+  if (elements == 0 || region.shape.elements() == 0)
+    return {base(), true};  // nothing will be written
   if (count_ == 0 && (region.shape == whole || region.shape.elements() == elements)) {
     full_ = true;
     return {base(), false};
@@ -97,7 +98,8 @@ void Gradient::complete(const Shape& whole, DType dtype) {
   for (Size row = 0; row < rows; ++row) {
     const auto zero = [&](Size from, Size to) {
       if (from < to) {
-        std::memset(base() + (row * columns + from) * bytes, 0, static_cast<std::size_t>((to - from) * bytes));
+        std::memset(base() + (row * columns + from) * bytes, 0,
+                    static_cast<std::size_t>((to - from) * bytes));
       }
     };
     Size done = 0;  // columns up to here are written or zero
@@ -119,7 +121,8 @@ void Gradient::complete(const Shape& whole, DType dtype) {
 bool Gradient::written(const Layout& region, const Shape& whole) const {
   if (full_) return true;
   Rectangle r;
-  if (whole.elements() == 0 || !rectangle_of(region, whole.rank() == 0 ? 1 : whole.back(), &r)) return false;
+  if (whole.elements() == 0 || !rectangle_of(region, whole.rank() == 0 ? 1 : whole.back(), &r))
+    return false;
   for (int i = 0; i < count_; ++i) {
     if (written_[i].contains(r)) return true;
   }

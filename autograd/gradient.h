@@ -1,7 +1,7 @@
 #pragma once
-#include <array>
-
 #include <hindsight/autograd/tensor.h>
+
+#include <array>
 
 namespace hindsight {
 
@@ -54,10 +54,12 @@ class Gradient {
   struct Rectangle {
     Size row, row_end, column, column_end;
     bool contains(const Rectangle& r) const {
-      return row <= r.row && r.row_end <= row_end && column <= r.column && r.column_end <= column_end;
+      return row <= r.row && r.row_end <= row_end && column <= r.column &&
+             r.column_end <= column_end;
     }
     bool disjoint(const Rectangle& r) const {
-      return r.row_end <= row || row_end <= r.row || r.column_end <= column || column_end <= r.column;
+      return r.row_end <= row || row_end <= r.row || r.column_end <= column ||
+             column_end <= r.column;
     }
     /// Extends over `r` where the union is a rectangle again.
     bool absorb(const Rectangle& r);

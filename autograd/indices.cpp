@@ -3,7 +3,8 @@
 namespace hindsight {
 
 Indices Indices::row(Size t) const {
-  if (shape_.rank() == 0 || t < 0 || t >= shape_[0]) fail<IndexError>("Indices: row {} is out of range for shape {}", t, shape_);
+  if (shape_.rank() == 0 || t < 0 || t >= shape_[0])
+    fail<IndexError>("Indices: row {} is out of range for shape {}", t, shape_);
   Indices result = *this;
   result.shape_.erase(0);
   result.offset_ += t * result.shape_.elements();
@@ -12,7 +13,8 @@ Indices Indices::row(Size t) const {
 
 Indices Indices::rows(Size start, Size count) const {
   if (shape_.rank() == 0 || start < 0 || count < 0 || start + count > shape_[0]) {
-    fail<IndexError>("Indices: rows {} to {} are out of range for shape {}", start, start + count, shape_);
+    fail<IndexError>("Indices: rows {} to {} are out of range for shape {}", start, start + count,
+                     shape_);
   }
   Indices result = *this;
   result.shape_.set(0, count);
@@ -22,7 +24,8 @@ Indices Indices::rows(Size start, Size count) const {
 
 void Indices::check_count(Size count) const {
   if (count != shape_.elements()) {
-    fail<ShapeError>("Indices: {} values for shape {}, which holds {}", count, shape_, shape_.elements());
+    fail<ShapeError>("Indices: {} values for shape {}, which holds {}", count, shape_,
+                     shape_.elements());
   }
 }
 

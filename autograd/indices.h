@@ -1,7 +1,7 @@
 #pragma once
-#include <vector>
-
 #include <hindsight/autograd/tensor.h>
+
+#include <vector>
 
 namespace hindsight {
 
@@ -16,7 +16,8 @@ class Indices {
   Indices(const std::vector<Integer>& values, const Shape& shape) : Indices(shape) {
     static_assert(std::is_integral_v<Integer>, "Indices: whole numbers are needed");
     check_count(static_cast<Size>(values.size()));
-    for (std::size_t i = 0; i < values.size(); ++i) data()[i] = static_cast<std::int64_t>(values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      data()[i] = static_cast<std::int64_t>(values[i]);
   }
   template <class Integer>
   Indices(const std::vector<Integer>& values)  // NOLINT: converting is the point

@@ -95,8 +95,9 @@ Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
     const int ia = i - (rank - a.rank()), ib = i - (rank - b.rank());
     const Size na = ia < 0 ? 1 : a[ia], nb = ib < 0 ? 1 : b[ib];
     if (na != nb && na != 1 && nb != 1) {
-      fail<ShapeError>("{}: shapes {} and {} do not broadcast: axis sizes {} and {} differ and neither is 1",
-                       op, a, b, na, nb);
+      fail<ShapeError>(
+          "{}: shapes {} and {} do not broadcast: axis sizes {} and {} differ and neither is 1", op,
+          a, b, na, nb);
     }
     result.push_back(na == 1 ? nb : na);
   }

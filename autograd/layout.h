@@ -1,13 +1,12 @@
 #pragma once
 #include <fmt/format.h>
+#include <hindsight/autograd/error.h>
 
 #include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
-
-#include <hindsight/autograd/error.h>
 
 namespace hindsight {
 
@@ -52,7 +51,9 @@ class Shape {
     if (rank() == kMaxRank || size < 0 || size > INT32_MAX) refuse(size);
     set(words_[kRank]++, size);
   }
-  void set(int axis, Size size) { words_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size); }
+  void set(int axis, Size size) {
+    words_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size);
+  }
   void erase(int axis) {
     for (int i = axis; i + 1 < rank(); ++i) set(i, (*this)[i + 1]);
     set(--words_[kRank], 0);

@@ -1,11 +1,10 @@
-#include <hindsight/autograd/matmul.h>
-
-#include <algorithm>
-
 #include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 #include <hindsight/autograd/weight_gradient.h>
+
+#include <algorithm>
 
 namespace hindsight {
 namespace {
@@ -13,47 +12,45 @@ namespace {
 /// A matrix whose rows or columns are dense in memory, as BLAS needs it.
 bool fits_blas(const Layout& m) {
   const auto dense = [&](int inner, int outer) {
-    return (m.shape[inner] == 1 || m.stride(inner) == 1) && (m.shape[outer] == 1 || m.stride(outer) >= std::max<Size>(1, m.shape[inner]));
+    return (m.shape[inner] == 1 || m.stride(inner) == 1) &&
+           (m.shape[outer] == 1 || m.stride(outer) >= std::max<Size>(1, m.shape[inner]));
   };
   return dense(1, 0) || dense(0, 1);
 }
 
 template <class T>
 blas::MatrixOf<T> as_matrix(T* data, const Layout& m) {
-  const bool rows_dense = (m.shape[1] == 1 || m.stride(1) == 1) && (m.shape[0] == 1 || m.stride(0) >= std::max<Size>(1, m.shape[1]));
+  const bool rows_dense = (m.shape[1] == 1 || m.stride(1) == 1) &&
+                          (m.shape[0] == 1 || m.stride(0) >= std::max<Size>(1, m.shape[1]));
   const int inner = rows_dense ? 1 : 0;
-  const Size stride = m.shape[1 - inner] == 1 ? std::max<Size>(1, m.shape[inner]) : m.stride(1 - inner);
+  const Size stride =
+      m.shape[1 - inner] == 1 ? std::max<Size>(1, m.shape[inner]) : m.stride(1 - inner);
   return {data, m.shape[0], m.shape[1], stride, !rows_dense};
 }
 
 template <class T>
 void multiply(const Tensor& a, const Tensor& b, bool accumulate, T* c, const Layout& c_layout) {
-  blas::multiply(as_matrix<const T>(a.data<T>(), a.layout()), as_matrix<const T>(b.data<T>(), b.layout()),
-                 accumulate ? T(1) : T(0), as_matrix<T>(c, c_layout));
+  blas::multiply(as_matrix<const T>(a.data<T>(), a.layout()),
+                 as_matrix<const T>(b.data<T>(), b.layout()), accumulate ? T(1) : T(0),
+                 as_matrix<T>(c, c_layout));
 }
 
 /// to (+)= a b; `to` lies at `layout` from `base`, in rows or in columns.
-void multiply_into(const Tensor& a, const Tensor& b, bool accumulate, std::byte* base, const Layout& layout) {
+void multiply_into(const Tensor& a, const Tensor& b, bool accumulate, std::byte* base,
+                   const Layout& layout) {
   dispatch(a.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* to = reinterpret_cast<T*>(base) + layout.offset;
     if (!as_matrix<T>(to, layout).transposed) return multiply<T>(a, b, accumulate, to, layout);
     // columns dense: (a b)^T = b^T a^T
     const std::array<int, kMaxRank> flip{1, 0};
-    multiply<T>(b.view(b.layout().permute(flip)), a.view(a.layout().permute(flip)), accumulate, to, layout.permute(flip));
+    multiply<T>(b.view(b.layout().permute(flip)), a.view(a.layout().permute(flip)), accumulate, to,
+                layout.permute(flip));
   });
 }
 
-/// A parameter seen transposed, whole: its use on this tape, else null.
-ParameterUse* use_of_transposed(const Node* node, const Layout& layout) {
-  if (!node->use || node->use->leaf != node || node->shape.rank() != 2) return nullptr;
-  const bool transposed = layout.shape[0] == node->shape[1] && layout.shape[1] == node->shape[0] && layout.stride(0) == 1 &&
-                          layout.stride(1) == node->shape[1] && layout.offset == 0 && node->shape[0] > 1 && node->shape[1] > 1;
-  return transposed ? node->use : nullptr;
-}
-
-/// The values of a matrix in the form that multiplies fastest as a right side: a transposed parameter
-/// comes from a copy made once a tape. One row gains nothing by it.
+/// The values of a matrix in the form that multiplies fastest as a right side: a transposed
+/// parameter comes from a copy made once a tape. One row gains nothing by it.
 Tensor right_side(const Operand& b, const Layout& layout, Size rows) {
   ParameterUse* use = rows > 1 ? use_of_transposed(b.node(), layout) : nullptr;
   if (use) return use->transposed();
@@ -83,8 +80,8 @@ class MatrixProduct final : public Operation {
     Node* node = output_.node();
     if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
     const Operand& a = inputs_[0];
-    multiply_into(a.variable().value(), right_side(inputs_[1], inputs_[1].layout(), a.shape()[0]), false, node->value.data<std::byte>(),
-                  Layout(node->shape));
+    multiply_into(a.variable().value(), right_side(inputs_[1], inputs_[1].layout(), a.shape()[0]),
+                  false, node->value.data<std::byte>(), Layout(node->shape));
   }
 
   void start(const Variable& output) {
@@ -124,8 +121,10 @@ class MatrixProduct final : public Operation {
       multiply_into(gradient, weight, false, product.buffer().data<std::byte>(), product.layout());
       const Gradient::Target to = Sweep::target(a);
       Layout place = a.layout();
-      place.offset += (to.base - a.node()->gradient->buffer().data<std::byte>()) / bytes_of(gradient.dtype());
-      return copy(product, Tensor(a.node()->gradient->buffer(), place, gradient.dtype()), to.accumulate);
+      place.offset +=
+          (to.base - a.node()->gradient->buffer().data<std::byte>()) / bytes_of(gradient.dtype());
+      return copy(product, Tensor(a.node()->gradient->buffer(), place, gradient.dtype()),
+                  to.accumulate);
     }
     const Gradient::Target to = Sweep::target(a);
     multiply_into(gradient, weight, to.accumulate, to.base, a.layout());
@@ -175,7 +174,8 @@ Variable batched_product(const Variable& a, const Variable& b) {
         const Size count = m * n == 0 ? 0 : out.elements() / (m * n);
         for (Size i = 0; i < count; ++i) {
           multiply_into(x.view(last_two(x.layout(), x.layout().offset + i * m * k)),
-                        y.view(last_two(y.layout(), y.layout().offset + i * k * n)), false, out.buffer().data<std::byte>(),
+                        y.view(last_two(y.layout(), y.layout().offset + i * k * n)), false,
+                        out.buffer().data<std::byte>(),
                         last_two(out.layout(), out.layout().offset + i * m * n));
         }
       },
@@ -200,7 +200,8 @@ Shape leading_axes(const Shape& shape) {
 
 }  // namespace
 
-void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input, const Tensor& gradient) {
+void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
+                         const Tensor& gradient) {
   const std::array<int, kMaxRank> flip{1, 0};
   Layout place = weight;
   // A transposed view: its gradient is written in the order of the memory it is a view of.
@@ -213,13 +214,15 @@ void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input, 
     place.offset += (to.base - node->gradient->buffer().data<std::byte>()) / bytes_of(node->dtype);
     return copy(product, Tensor(node->gradient->buffer(), place, node->dtype), to.accumulate);
   }
-  const Gradient::Target to = node->gradient->target(transposed ? weight.permute(flip) : weight, node->shape, node->dtype);
+  const Gradient::Target to =
+      node->gradient->target(transposed ? weight.permute(flip) : weight, node->shape, node->dtype);
   multiply_into(left, gradient, to.accumulate, to.base, place);
 }
 
 Variable matmul(const Variable& a, const Variable& b) {
   if (a.rank() < 2 || b.rank() < 2) {
-    fail<ShapeError>("matmul: a is {} but b is {}: both need at least two axes", a.shape(), b.shape());
+    fail<ShapeError>("matmul: a is {} but b is {}: both need at least two axes", a.shape(),
+                     b.shape());
   }
   if (a.shape().back() != b.size(b.rank() - 2)) {
     fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
@@ -232,8 +235,10 @@ Variable matmul(const Variable& a, const Variable& b) {
     shape.set(a.rank() - 1, b.size(1));
     return reshape(matrix_product(for_blas(rows), for_blas(b)), shape);
   }
-  const Shape leading = broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));
-  return batched_product(broadcast_to(a, with_leading(leading, a.shape())), broadcast_to(b, with_leading(leading, b.shape())));
+  const Shape leading =
+      broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));
+  return batched_product(broadcast_to(a, with_leading(leading, a.shape())),
+                         broadcast_to(b, with_leading(leading, b.shape())));
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {

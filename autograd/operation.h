@@ -1,7 +1,7 @@
 #pragma once
-#include <new>
-
 #include <hindsight/autograd/variable.h>
+
+#include <new>
 
 namespace hindsight {
 
@@ -18,7 +18,8 @@ class Operand {
   Operand(const Variable& variable, Keep keep, std::uint64_t tape)
       : node_(variable.node()),
         layout_(variable.layout()),
-        holds_(keep == Keep::value || !node_->computed),  // a recorded sweep may compute everything again from these
+        holds_(keep == Keep::value ||
+               !node_->computed),  // a recorded sweep may compute everything again from these
         tracked_(node_->tape == tape) {
     node_->add_record();
     if (holds_) node_->add_handle();
@@ -41,7 +42,7 @@ class Operand {
   Node* node() const { return node_; }
   const Layout& layout() const { return layout_; }
   const Shape& shape() const { return layout_.shape; }
-  bool tracked() const { return tracked_; }                 ///< not a constant of this tape
+  bool tracked() const { return tracked_; }                  ///< not a constant of this tape
   bool wanted() const { return tracked_ && node_->wanted; }  ///< the sweep asks for its gradient
   Variable variable() const { return Variable(node_, layout_); }
   /// Element 0 of the view's value.

@@ -2,8 +2,7 @@
 
 namespace hindsight {
 
-Parameter::Parameter(std::string name, const Tensor& value)
-    : data_(std::make_shared<Data>()) {
+Parameter::Parameter(std::string name, const Tensor& value) : data_(std::make_shared<Data>()) {
   data_->name = std::move(name);
   data_->value = value.contiguous_copy();
 }

@@ -1,8 +1,8 @@
 #pragma once
+#include <hindsight/autograd/gradient.h>
+
 #include <memory>
 #include <string>
-
-#include <hindsight/autograd/gradient.h>
 
 namespace hindsight {
 
@@ -13,7 +13,8 @@ class Parameter {
     std::string name;
     Tensor value;
     Gradient gradient;
-    std::uint64_t version = 0;  ///< counts changes, so that copies made for speed know they are stale
+    std::uint64_t version =
+        0;  ///< counts changes, so that copies made for speed know they are stale
   };
 
   Parameter() = default;

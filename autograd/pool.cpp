@@ -50,7 +50,7 @@ struct Lists {
 };
 thread_local Lists lists;
 
-void system_release(void* block) { ::operator delete(block, std::align_val_t{kAlignment}); }
+void system_release(void* block) { ::operator delete (block, std::align_val_t{kAlignment}); }
 
 void poison(void* block, std::size_t bytes) {
 #ifdef HINDSIGHT_POISON
@@ -98,7 +98,7 @@ void* allocate(std::size_t bytes) {
   }
   (void)closer;  // its destructor runs for every thread that allocates
   ++counts.system_allocations;
-  return ::operator new(size.bytes, std::align_val_t{kAlignment});
+  return ::operator new (size.bytes, std::align_val_t{kAlignment});
 }
 
 void release(void* block, std::size_t bytes) {

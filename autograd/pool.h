@@ -17,8 +17,9 @@ void release(void* block, std::size_t bytes);  ///< `bytes` as at its allocation
 /// Counters of the calling thread.
 struct Statistics {
   std::int64_t system_allocations = 0;  ///< blocks asked of the system since the thread began
-  std::int64_t bytes_in_use = 0;        ///< in size-class bytes; blocks freed by another thread count there
-  std::int64_t peak_bytes = 0;          ///< highest bytes_in_use since the last reset_peak()
+  std::int64_t bytes_in_use =
+      0;                        ///< in size-class bytes; blocks freed by another thread count there
+  std::int64_t peak_bytes = 0;  ///< highest bytes_in_use since the last reset_peak()
 };
 Statistics statistics();
 void reset_peak();

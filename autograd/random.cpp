@@ -49,7 +49,8 @@ double Rng::normal() {
 
 std::int64_t Rng::below(std::int64_t count) {
   const auto n = static_cast<std::uint64_t>(count);
-  const std::uint64_t limit = UINT64_MAX - UINT64_MAX % n;  // above it the remainder would be uneven
+  const std::uint64_t limit =
+      UINT64_MAX - UINT64_MAX % n;  // above it the remainder would be uneven
   std::uint64_t x;
   do {
     x = bits();

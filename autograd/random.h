@@ -4,7 +4,8 @@
 namespace hindsight {
 
 /// Random numbers from a seed, the same on every machine: xoshiro256** (Blackman & Vigna 2018,
-/// doi 10.1145/3460772), its state filled by SplitMix64. Passed to whatever draws; there is no global one.
+/// doi 10.1145/3460772), its state filled by SplitMix64. Passed to whatever draws; there is no
+/// global one.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);

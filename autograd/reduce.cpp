@@ -1,5 +1,4 @@
 #include <hindsight/autograd/reduce.h>
-
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 
@@ -9,7 +8,8 @@ namespace {
 /// x with the marked axes reduced to one element.
 Shape reduced_shape(const Shape& shape, const std::array<bool, kMaxRank>& reduced) {
   Shape kept;
-  for (int i = 0; i < shape.rank(); ++i) kept.push_back(reduced[static_cast<std::size_t>(i)] ? 1 : shape[i]);
+  for (int i = 0; i < shape.rank(); ++i)
+    kept.push_back(reduced[static_cast<std::size_t>(i)] ? 1 : shape[i]);
   return kept;
 }
 
@@ -38,7 +38,8 @@ void sum_into(const Tensor& x, const Tensor& to) {
         for (int l = 0; l < 8; ++l) lanes[l] += static_cast<double>(values[i + l]);
       }
       for (; i < n; ++i) lanes[0] += static_cast<double>(values[i]);
-      to.set(0, ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])));
+      to.set(0, ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
+                    ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])));
     });
     return;
   }
@@ -48,7 +49,8 @@ void sum_into(const Tensor& x, const Tensor& to) {
   copy(wide, to);
 }
 
-Variable sum_marked(const Variable& x, const std::array<bool, kMaxRank>& reduced, const Shape& result) {
+Variable sum_marked(const Variable& x, const std::array<bool, kMaxRank>& reduced,
+                    const Shape& result) {
   const Shape kept = reduced_shape(x.shape(), reduced);
   return apply(
       "sum", {x}, Retain::nothing, result, x.dtype(),
@@ -57,7 +59,9 @@ Variable sum_marked(const Variable& x, const std::array<bool, kMaxRank>& reduced
         wide.offset = out.layout().offset;
         sum_into(in[0], out.view(wide));
       },
-      [kept](Flow& flow) { flow.add(0, broadcast_to(reshape(flow.gradient, kept), flow.shape(0))); });
+      [kept](Flow& flow) {
+        flow.add(0, broadcast_to(reshape(flow.gradient, kept), flow.shape(0)));
+      });
 }
 
 }  // namespace

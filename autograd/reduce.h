@@ -5,7 +5,8 @@ namespace hindsight {
 
 enum class KeepDims : bool { no, yes };
 
-/// Sum over all elements, or over the named axes (negative ones count from the end; none named: all).
+/// Sum over all elements, or over the named axes (negative ones count from the end; none named:
+/// all).
 Variable sum(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Mean likewise.
 Variable mean(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);

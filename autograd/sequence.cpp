@@ -1,5 +1,4 @@
 #include <hindsight/autograd/sequence.h>
-
 #include <hindsight/autograd/structural.h>
 
 namespace hindsight {
@@ -7,7 +6,8 @@ namespace {
 
 class PutStep final : public Operation {
  public:
-  PutStep(const Variable& value, std::uint64_t tape) : input_(value, Operand::Keep::nothing, tape) {}
+  PutStep(const Variable& value, std::uint64_t tape)
+      : input_(value, Operand::Keep::nothing, tape) {}
   const char* name() const override { return "put_step"; }
   std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
   void run() override {
@@ -17,11 +17,13 @@ class PutStep final : public Operation {
   }
   void backward(Sweep& sweep) override {
     Node* node = input_.node();
-    const bool first = !sweep.recorded() && input_.wanted() && node->gradient == &node->own_gradient && !node->use &&
+    const bool first = !sweep.recorded() && input_.wanted() &&
+                       node->gradient == &node->own_gradient && !node->use &&
                        node->gradient->empty() && input_.layout() == Layout(node->shape);
-    // The step's gradient is final here: unless somebody reads the sequence's afterwards, the value's
-    // may lie in the same memory and be added to there.
-    if (first && !output_.node()->keep_gradient) return node->gradient->adopt(Sweep::gradient(output_));
+    // The step's gradient is final here: unless somebody reads the sequence's afterwards, the
+    // value's may lie in the same memory and be added to there.
+    if (first && !output_.node()->keep_gradient)
+      return node->gradient->adopt(Sweep::gradient(output_));
     sweep.add(input_, sweep.gradient_variable(output_));
   }
 
@@ -40,7 +42,8 @@ Variable Sequence::put(Size t, const Variable& value) {
   }
   Variable step = whole_[t];
   if (value.shape() != step.shape()) {
-    fail<ShapeError>("Sequence: step {} has shape {}, the others {}", t, value.shape(), step.shape());
+    fail<ShapeError>("Sequence: step {} has shape {}, the others {}", t, value.shape(),
+                     step.shape());
   }
   check_same_dtype("Sequence", step, value);
   copy(value.value(), step.value());

@@ -9,8 +9,9 @@ class Sequence {
  public:
   explicit Sequence(Size steps) : steps_(steps) {}
 
-  /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in the
-  /// sequence's. Every step is put once. ShapeError when the shape differs from the first one's.
+  /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in
+  /// the sequence's. Every step is put once. ShapeError when the shape differs from the first
+  /// one's.
   Variable put(Size t, const Variable& value);
   /// The sequence, once every step is put.
   const Variable& values() const { return whole_; }

@@ -1,12 +1,12 @@
 #include <hindsight/autograd/shape_ops.h>
-
 #include <hindsight/autograd/structural.h>
 
 namespace hindsight {
 
 void check_same_dtype(const char* op, const Variable& a, const Variable& b) {
   if (a.dtype() != b.dtype()) {
-    fail<DTypeError>("{}: {} and {} operands are mixed; convert one", op, name(a.dtype()), name(b.dtype()));
+    fail<DTypeError>("{}: {} and {} operands are mixed; convert one", op, name(a.dtype()),
+                     name(b.dtype()));
   }
 }
 
@@ -14,7 +14,8 @@ Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
   axis = checked_axis("slice", axis, x.rank());
   const Size last = start + (count - 1) * step;
   if (count < 0 || step < 1 || start < 0 || (count > 0 && last >= x.size(axis))) {
-    fail<IndexError>("slice: start {}, count {}, step {} reach outside of axis {} of shape {}", start, count, step, axis, x.shape());
+    fail<IndexError>("slice: start {}, count {}, step {} reach outside of axis {} of shape {}",
+                     start, count, step, axis, x.shape());
   }
   return {x.node(), x.layout().slice(axis, start, count, step)};
 }
@@ -27,7 +28,8 @@ Variable permute(const Variable& x, const Axes& axes) {
   }
   for (int i = 0; i < axes.size(); ++i) {
     const int axis = checked_axis("permute", axes[i], x.rank());
-    if (std::exchange(seen[static_cast<std::size_t>(axis)], true)) fail<IndexError>("permute: axis {} is named twice", axis);
+    if (std::exchange(seen[static_cast<std::size_t>(axis)], true))
+      fail<IndexError>("permute: axis {} is named twice", axis);
     order[static_cast<std::size_t>(i)] = axis;
   }
   return {x.node(), x.layout().permute(order)};
@@ -37,19 +39,23 @@ Variable transpose(const Variable& x, int a, int b) {
   a = checked_axis("transpose", a, x.rank());
   b = checked_axis("transpose", b, x.rank());
   std::array<int, kMaxRank> order{};
-  for (int i = 0; i < x.rank(); ++i) order[static_cast<std::size_t>(i)] = i == a ? b : i == b ? a : i;
+  for (int i = 0; i < x.rank(); ++i)
+    order[static_cast<std::size_t>(i)] = i == a ? b : i == b ? a : i;
   return {x.node(), x.layout().permute(order)};
 }
 
 Variable contiguous(const Variable& x) {
   if (x.layout().contiguous()) return x;
-  return apply("contiguous", {x}, Retain::nothing, x.shape(), x.dtype(),
-               [](Inputs in, const Tensor& out) { copy(in[0], out); }, [](Flow& flow) { flow.add(0, flow.gradient); });
+  return apply(
+      "contiguous", {x}, Retain::nothing, x.shape(), x.dtype(),
+      [](Inputs in, const Tensor& out) { copy(in[0], out); },
+      [](Flow& flow) { flow.add(0, flow.gradient); });
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
   if (shape.elements() != x.shape().elements()) {
-    fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(), x.shape().elements(), shape, shape.elements());
+    fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(),
+                     x.shape().elements(), shape, shape.elements());
   }
   Layout layout;
   if (x.layout().reshape(shape, &layout)) return {x.node(), layout};
@@ -62,7 +68,8 @@ Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
   for (Size size : sizes) (size == -1 ? open += 1 : known *= size);
   if (open > 1) fail<ShapeError>("reshape: more than one size is -1");
   if (open == 1 && (known == 0 || x.shape().elements() % known != 0)) {
-    fail<ShapeError>("reshape: {} elements of shape {} do not divide into groups of {}", x.shape().elements(), x.shape(), known);
+    fail<ShapeError>("reshape: {} elements of shape {} do not divide into groups of {}",
+                     x.shape().elements(), x.shape(), known);
   }
   Shape shape;
   for (Size size : sizes) shape.push_back(size == -1 ? x.shape().elements() / known : size);
@@ -71,7 +78,9 @@ Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
 
 Variable squeeze(const Variable& x, int axis) {
   axis = checked_axis("squeeze", axis, x.rank());
-  if (x.size(axis) != 1) fail<ShapeError>("squeeze: axis {} of shape {} has more than one element", axis, x.shape());
+  if (x.size(axis) != 1)
+    fail<ShapeError>("squeeze: axis {} of shape {} has {} elements; 1 is needed", axis, x.shape(),
+                     x.size(axis));
   return {x.node(), x.layout().select(axis, 0)};
 }
 
@@ -87,14 +96,18 @@ Variable broadcast_to(const Variable& x, const Shape& shape) {
   if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape) {
     fail<ShapeError>("broadcast_to: shape {} does not broadcast to {}", x.shape(), shape);
   }
-  return apply("broadcast_to", {x}, Retain::nothing, shape, x.dtype(),
-               [](Inputs in, const Tensor& out) { copy(in[0], out); }, [](Flow& flow) { flow.add(0, flow.gradient); });
+  return apply(
+      "broadcast_to", {x}, Retain::nothing, shape, x.dtype(),
+      [](Inputs in, const Tensor& out) { copy(in[0], out); },
+      [](Flow& flow) { flow.add(0, flow.gradient); });
 }
 
 namespace {
 
-// Forward: each part copied to its place along the axis. Backward: each part's slice of the gradient.
-Variable join(const char* name, const std::vector<Variable>& parts, int axis, const Shape& shape, bool stacked) {
+// Forward: each part copied to its place along the axis. Backward: each part's slice of the
+// gradient.
+Variable join(const char* name, const std::vector<Variable>& parts, int axis, const Shape& shape,
+              bool stacked) {
   const auto place = [axis, stacked](const Layout& whole, Size start, Size count) {
     return stacked ? whole.select(axis, start) : whole.slice(axis, start, count);
   };
@@ -113,7 +126,9 @@ Variable join(const char* name, const std::vector<Variable>& parts, int axis, co
         Size start = 0;
         for (int i = 0; i < count; ++i) {
           const Size width = stacked ? 1 : flow.shape(i)[axis];
-          if (flow.wants(i)) flow.add(i, Variable(flow.gradient.node(), place(flow.gradient.layout(), start, width)));
+          if (flow.wants(i))
+            flow.add(i,
+                     Variable(flow.gradient.node(), place(flow.gradient.layout(), start, width)));
           start += width;
         }
       });
@@ -130,7 +145,9 @@ Variable concat(const std::vector<Variable>& parts, int axis) {
     check_same_dtype("concat", parts[0], part);
     Shape same = part.shape();
     if (same.rank() == shape.rank()) same.set(axis, shape[axis]);
-    if (same != shape) fail<ShapeError>("concat: shapes {} and {} differ outside of axis {}", parts[0].shape(), part.shape(), axis);
+    if (same != shape)
+      fail<ShapeError>("concat: shapes {} and {} differ outside of axis {}", parts[0].shape(),
+                       part.shape(), axis);
     total += part.size(axis);
   }
   Shape whole;
@@ -143,7 +160,8 @@ Variable stack(const std::vector<Variable>& parts, int axis) {
   axis = checked_axis("stack", axis, parts[0].rank() + 1);
   for (const Variable& part : parts) {
     check_same_dtype("stack", parts[0], part);
-    if (part.shape() != parts[0].shape()) fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), part.shape());
+    if (part.shape() != parts[0].shape())
+      fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), part.shape());
   }
   Shape whole = parts[0].shape();
   whole.insert(axis, static_cast<Size>(parts.size()));
@@ -157,9 +175,11 @@ std::vector<Variable> unstack(const Variable& x, int axis) {
   return parts;
 }
 
-Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const std::vector<Variable>& parts) {
+Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
+                  const std::vector<Variable>& parts) {
   return apply(
-      "assemble", parts.data(), static_cast<int>(parts.size()), Retain::nothing, whole, parts[0].dtype(),
+      "assemble", parts.data(), static_cast<int>(parts.size()), Retain::nothing, whole,
+      parts[0].dtype(),
       [regions](Inputs in, const Tensor& out) {
         out.fill(0);
         for (std::size_t i = 0; i < regions.size(); ++i) {
@@ -183,7 +203,8 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const 
 namespace detail {
 
 void refuse_chunk(const Shape& shape, Size count) {
-  fail<ShapeError>("chunk: the last axis of shape {} does not divide into {} equal parts", shape, count);
+  fail<ShapeError>("chunk: the last axis of shape {} does not divide into {} equal parts", shape,
+                   count);
 }
 
 }  // namespace detail

@@ -1,8 +1,8 @@
 #pragma once
+#include <hindsight/autograd/expression.h>
+
 #include <array>
 #include <vector>
-
-#include <hindsight/autograd/expression.h>
 
 /// Rearranging values. Slices, chunks, transposes and (where the memory allows) reshapes are views:
 /// they copy nothing, record nothing, and their gradient is the same view of the whole's gradient.
@@ -14,8 +14,8 @@ Variable slice(const Variable& x, int axis, Size start, Size count, Size step = 
 Variable transpose(const Variable& x, int a = -2, int b = -1);
 /// Axes in another order, each named once. A view.
 Variable permute(const Variable& x, const Axes& axes);
-/// The same elements, row-major, under another shape; one size may be -1. A view of contiguous values,
-/// else a copy.
+/// The same elements, row-major, under another shape; one size may be -1. A view of contiguous
+/// values, else a copy.
 Variable reshape(const Variable& x, const Shape& shape);
 Variable reshape(const Variable& x, std::initializer_list<Size> sizes);
 Variable squeeze(const Variable& x, int axis);    ///< drops an axis of one element
@@ -33,7 +33,8 @@ Variable stack(const std::vector<Variable>& parts, int axis = 0);
 std::vector<Variable> unstack(const Variable& x, int axis = 0);
 
 /// Zeros of shape `whole`, with each part added at its region of it. What slicing undoes.
-Variable assemble(const Shape& whole, const std::vector<Layout>& regions, const std::vector<Variable>& parts);
+Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
+                  const std::vector<Variable>& parts);
 
 namespace detail {
 /// Part `index` of `count` of the last axis of a leaf; a leaf of one element along it is repeated.
@@ -50,8 +51,8 @@ auto array_of(F&& f, std::index_sequence<I...>) {
 }
 }  // namespace detail
 
-/// N equal parts of the last axis of a Variable (views) or of a delayed expression: the chunk of a sum
-/// is the sum of the chunks, so nothing is computed yet.
+/// N equal parts of the last axis of a Variable (views) or of a delayed expression: the chunk of a
+/// sum is the sum of the chunks, so nothing is computed yet.
 template <std::size_t N, class E, class = detail::require_lazy<E>>
 auto chunk(const E& e) {
   const auto& lazy = detail::operand(e);

@@ -9,9 +9,9 @@
 #pragma GCC diagnostic pop
 #endif
 
-#include <cstring>
-
 #include <hindsight/autograd/layout.h>
+
+#include <cstring>
 
 /// For what must become part of a loop over vectors: a call would pass registers through memory.
 #define HINDSIGHT_INLINE inline __attribute__((always_inline))

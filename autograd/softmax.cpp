@@ -1,10 +1,9 @@
-#include <hindsight/autograd/softmax.h>
-
-#include <cmath>
-
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/softmax.h>
 #include <hindsight/autograd/structural.h>
+
+#include <cmath>
 
 namespace hindsight {
 namespace {
@@ -97,16 +96,21 @@ class CrossEntropy final : public Operation {
     node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
     compute(logits, targets_, output_.variable().value(), &probabilities_);
   }
-  void start(const Tensor& logits, const Tensor& losses) { compute(logits, targets_, losses, &probabilities_); }
+  void start(const Tensor& logits, const Tensor& losses) {
+    compute(logits, targets_, losses, &probabilities_);
+  }
 
   void backward(Sweep& sweep) override {
     if (sweep.recorded()) {
-      const Variable logits = input_.variable(), g = unsqueeze(sweep.gradient_variable(output_), -1);
-      const Variable excess = exp(log_softmax(logits)) - Variable(one_hot(targets_, logits.shape().back(), logits.dtype()));
+      const Variable logits = input_.variable(),
+                     g = unsqueeze(sweep.gradient_variable(output_), -1);
+      const Variable excess = exp(log_softmax(logits)) -
+                              Variable(one_hot(targets_, logits.shape().back(), logits.dtype()));
       return sweep.add(input_, excess * g);
     }
     const Tensor g = Sweep::gradient(output_);
-    Tensor excess = sweep.keeps_tape() ? probabilities_.contiguous_copy() : std::exchange(probabilities_, Tensor());
+    Tensor excess = sweep.keeps_tape() ? probabilities_.contiguous_copy()
+                                       : std::exchange(probabilities_, Tensor());
     dispatch(g.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const Size classes = input_.shape().back();
@@ -122,7 +126,8 @@ class CrossEntropy final : public Operation {
     sweep.add(input_, gradient);
   }
 
-  static void compute(const Tensor& logits, const Indices& targets, const Tensor& losses, Tensor* probabilities) {
+  static void compute(const Tensor& logits, const Indices& targets, const Tensor& losses,
+                      Tensor* probabilities) {
     const Tensor dense = logits.contiguous() ? logits : logits.contiguous_copy();
     if (probabilities) *probabilities = Tensor(dense.shape(), dense.dtype());
     const Size classes = dense.shape().back();
@@ -147,7 +152,8 @@ class CrossEntropy final : public Operation {
 
 Variable log_softmax(const Variable& x, int axis) {
   axis = checked_axis("log_softmax", axis, x.rank());
-  if (x.size(axis) == 0) fail<ShapeError>("log_softmax: axis {} of shape {} is empty", axis, x.shape());
+  if (x.size(axis) == 0)
+    fail<ShapeError>("log_softmax: axis {} of shape {} is empty", axis, x.shape());
   if (axis != x.rank() - 1) return axis_last(log_softmax(axis_last(x, axis)), axis);
   const Variable dense = contiguous(x);
   return apply(
@@ -164,20 +170,24 @@ Variable log_softmax(const Variable& x, int axis) {
       });
 }
 
-Variable cross_entropy(const Variable& logits, const Indices& targets, const CrossEntropyOptions& options) {
+Variable cross_entropy(const Variable& logits, const Indices& targets,
+                       const CrossEntropyOptions& options) {
   Shape leading = logits.shape();
   if (leading.rank() > 0) leading.erase(leading.rank() - 1);
   if (logits.rank() == 0 || leading != targets.shape()) {
-    fail<ShapeError>("cross_entropy: logits {} need targets of the same shape without the last axis, not {}", logits.shape(),
-                     targets.shape());
+    fail<ShapeError>(
+        "cross_entropy: logits {} need targets of the same shape without the last axis, not {}",
+        logits.shape(), targets.shape());
   }
   const Size classes = logits.shape().back();
   for (Size i = 0; i < targets.elements(); ++i) {
     if (targets[i] < 0 || targets[i] >= classes) {
-      fail<IndexError>("cross_entropy: target {} at position {} is outside of [0, {})", targets[i], i, classes);
+      fail<IndexError>("cross_entropy: target {} at position {} is outside of [0, {})", targets[i],
+                       i, classes);
     }
   }
-  if (targets.elements() == 0 && options.reduction == Reduction::mean) fail<ShapeError>("cross_entropy: there are no targets");
+  if (targets.elements() == 0 && options.reduction == Reduction::mean)
+    fail<ShapeError>("cross_entropy: there are no targets");
   const Variable losses{Tensor(leading, logits.dtype())};
   if (logits.recorded()) {
     auto* operation = new_operation<CrossEntropy>(logits, targets, Tape::current()->id());
@@ -188,9 +198,12 @@ Variable cross_entropy(const Variable& logits, const Indices& targets, const Cro
   }
   if (finite_checks()) check_finite("cross_entropy", losses);
   switch (options.reduction) {
-    case Reduction::none: return losses;
-    case Reduction::sum: return sum(losses);
-    case Reduction::mean: break;
+    case Reduction::none:
+      return losses;
+    case Reduction::sum:
+      return sum(losses);
+    case Reduction::mean:
+      break;
   }
   return mean(losses);
 }

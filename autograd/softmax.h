@@ -14,9 +14,11 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;  ///< over all targets; none: one loss a target
 };
 
-/// Cross-entropy in nats of class logits (..., C) against target classes (...): -log softmax(logits)[target],
-/// computed from the logits without overflow. IndexError names a target outside [0, C).
+/// Cross-entropy in nats of class logits (..., C) against target classes (...): -log
+/// softmax(logits)[target], computed from the logits without overflow. IndexError names a target
+/// outside [0, C).
 ///   dL/dlogits = (softmax(logits) - onehot(target)) * g
-Variable cross_entropy(const Variable& logits, const Indices& targets, const CrossEntropyOptions& options = {});
+Variable cross_entropy(const Variable& logits, const Indices& targets,
+                       const CrossEntropyOptions& options = {});
 
 }  // namespace hindsight

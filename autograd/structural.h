@@ -1,9 +1,9 @@
 #pragma once
-#include <vector>
-
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/sweep.h>
+
+#include <vector>
 
 /// Operations that are not elementwise: a name, a forward and a backward function side by side.
 ///
@@ -27,12 +27,15 @@ class Inputs {
   int count_;
 };
 
-/// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a recorded
-/// one everything is, so that it can be derived again.
+/// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a
+/// recorded one everything is, so that it can be derived again.
 class Flow {
  public:
   Flow(Sweep& sweep, const Operand* operands, const Operand& output)
-      : gradient(sweep.gradient_variable(output)), sweep_(sweep), operands_(operands), output_(output) {}
+      : gradient(sweep.gradient_variable(output)),
+        sweep_(sweep),
+        operands_(operands),
+        output_(output) {}
 
   const Variable gradient;  ///< of the output
   Variable input(int i) const { return operands_[i].variable(); }
@@ -53,12 +56,17 @@ namespace detail {
 template <class Forward, class Backward>
 class StructuralOperation final : public Operation {
  public:
-  StructuralOperation(const char* name, const Variable* inputs, int count, Retain retain, std::uint64_t tape, const Forward& forward,
-                      const Backward& backward)
-      : name_(name), count_(count), memory_(static_cast<Size>(sizeof(Operand)) * count), forward_(forward), backward_(backward) {
+  StructuralOperation(const char* name, const Variable* inputs, int count, Retain retain,
+                      std::uint64_t tape, const Forward& forward, const Backward& backward)
+      : name_(name),
+        count_(count),
+        memory_(static_cast<Size>(sizeof(Operand)) * count),
+        forward_(forward),
+        backward_(backward) {
     const bool keep = retain == Retain::inputs || retain == Retain::all;
     for (int i = 0; i < count; ++i) {
-      new (operands() + i) Operand(inputs[i], keep ? Operand::Keep::value : Operand::Keep::nothing, tape);
+      new (operands() + i)
+          Operand(inputs[i], keep ? Operand::Keep::value : Operand::Keep::nothing, tape);
     }
   }
   ~StructuralOperation() override {
@@ -92,17 +100,19 @@ class StructuralOperation final : public Operation {
 
 /// Computes an operation of `count` inputs and records it where one of them is recorded.
 template <class Forward, class Backward>
-Variable apply(const char* name, const Variable* inputs, int count, Retain retain, const Shape& shape, DType dtype,
-               const Forward& forward, const Backward& backward) {
+Variable apply(const char* name, const Variable* inputs, int count, Retain retain,
+               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
   Node* node = Node::make(dtype, shape);
   Variable output(node, Layout(shape));
   node->value = Buffer(shape.elements() * bytes_of(dtype));
   Tape* tape = Tape::current();
   bool recorded = false;
-  for (int i = 0; i < count && tape; ++i) recorded = recorded || inputs[i].node()->tape == tape->id();
+  for (int i = 0; i < count && tape; ++i)
+    recorded = recorded || inputs[i].node()->tape == tape->id();
   using Structural = detail::StructuralOperation<Forward, Backward>;
   if (recorded) {
-    auto* operation = new_operation<Structural>(name, inputs, count, retain, tape->id(), forward, backward);
+    auto* operation =
+        new_operation<Structural>(name, inputs, count, retain, tape->id(), forward, backward);
     forward(Inputs(operation->inputs().first, count), output.value());
     if (retain == Retain::output || retain == Retain::all) operation->retain_output(output);
     operation->record_output(output);
@@ -115,9 +125,10 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
 }
 
 template <class Forward, class Backward>
-Variable apply(const char* name, std::initializer_list<Variable> inputs, Retain retain, const Shape& shape, DType dtype,
-               const Forward& forward, const Backward& backward) {
-  return apply(name, inputs.begin(), static_cast<int>(inputs.size()), retain, shape, dtype, forward, backward);
+Variable apply(const char* name, std::initializer_list<Variable> inputs, Retain retain,
+               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
+  return apply(name, inputs.begin(), static_cast<int>(inputs.size()), retain, shape, dtype, forward,
+               backward);
 }
 
 /// DTypeError naming `op` and both types unless they agree.

@@ -1,7 +1,6 @@
-#include <hindsight/autograd/sweep.h>
-
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/weight_gradient.h>
 
 namespace hindsight {
@@ -20,7 +19,8 @@ Tensor Sweep::gradient(const Operand& output) {
 }
 
 Variable Sweep::gradient_variable(const Operand& output) {
-  return recorded_ ? take_contributions(output.node(), output.layout()) : Variable(gradient(output));
+  return recorded_ ? take_contributions(output.node(), output.layout())
+                   : Variable(gradient(output));
 }
 
 void Sweep::add(const Operand& input, const Variable& gradient) {
@@ -30,8 +30,8 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
   if (recorded_) return add_contribution(node, input.layout(), gradient);
   // The first gradient of a whole value is taken over as it is when nobody else holds it.
   const bool whole = input.layout() == Layout(node->shape);
-  if (whole && node->gradient == &node->own_gradient && !node->use && node->gradient->empty() && gradient.node()->handles == 1 &&
-      gradient.layout().contiguous()) {
+  if (whole && node->gradient == &node->own_gradient && !node->use && node->gradient->empty() &&
+      gradient.node()->handles == 1 && gradient.layout().contiguous()) {
     const Tensor values = gradient.value();
     gradient.node()->value.reset();
     if (values.buffer().unique()) return node->gradient->adopt(values);
@@ -45,7 +45,8 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
 }
 
 void add_contribution(Node* node, const Layout& region, const Variable& value) {
-  node->contributions = new (pool::allocate(sizeof(Contribution))) Contribution{region, value, node->contributions};
+  node->contributions =
+      new (pool::allocate(sizeof(Contribution))) Contribution{region, value, node->contributions};
 }
 
 namespace {
@@ -93,13 +94,15 @@ Variable take_contributions(Node* node, const Layout& region) {
       add(part_of(c->value, region));
       link = &c->next;  // other parts may be asked for too
       continue;
-    } else if (regular && Gradient::rectangle_of(c->region, columns, &other) && wanted.disjoint(other)) {
+    } else if (regular && Gradient::rectangle_of(c->region, columns, &other) &&
+               wanted.disjoint(other)) {
       link = &c->next;
       continue;
     } else {
       regions.push_back(c->region);
       parts.push_back(c->value);
-      if (!(region == whole) || node->keep_gradient) {  // stays, as it may reach outside of the region
+      if (!(region == whole) ||
+          node->keep_gradient) {  // stays, as it may reach outside of the region
         link = &c->next;
         continue;
       }

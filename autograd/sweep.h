@@ -18,7 +18,8 @@ class Sweep {
   /// True when the operations may be swept again, so that what they keep must stay as it is.
   bool keeps_tape() const { return after_ == After::keep; }
 
-  /// Memory for an input's gradient, for operations that write it themselves. Not in recorded sweeps.
+  /// Memory for an input's gradient, for operations that write it themselves. Not in recorded
+  /// sweeps.
   static Gradient::Target target(const Operand& input);
   /// The gradient of an operation's output in memory. Not in recorded sweeps.
   static Tensor gradient(const Operand& output);

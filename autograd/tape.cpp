@@ -1,10 +1,9 @@
+#include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/tape.h>
+#include <hindsight/autograd/weight_gradient.h>
 
 #include <algorithm>
 #include <atomic>
-
-#include <hindsight/autograd/sweep.h>
-#include <hindsight/autograd/weight_gradient.h>
 
 namespace hindsight {
 namespace {
@@ -21,7 +20,9 @@ std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
 
 Tape* Tape::current() { return current_tape; }
 
-Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)), outer_(current_tape) { current_tape = this; }
+Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)), outer_(current_tape) {
+  current_tape = this;
+}
 
 Tape::~Tape() {
   forget();
@@ -87,7 +88,8 @@ Variable Tape::watch(const Tensor& value) {
 ParameterUse& Tape::use_of(const Parameter& parameter) {
   const auto index = [&] { return table_.data<ParameterUse*>(); };
   if (slots_) {
-    for (std::size_t i = slot_of(parameter.data(), slots_); index()[i]; i = (i + 1) & (slots_ - 1)) {
+    for (std::size_t i = slot_of(parameter.data(), slots_); index()[i];
+         i = (i + 1) & (slots_ - 1)) {
       if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
     }
   }
@@ -117,24 +119,29 @@ ParameterUse& Tape::use_of(const Parameter& parameter) {
 
 void Tape::check_output(const char* op, const Variable& output) const {
   if (!output || output.node()->tape != id_) {
-    fail<TapeError>("{}: the output is not recorded on this tape: it depends on no parameter or watched input, or was "
-                    "computed before the tape began or after it was used up",
-                    op);
+    fail<TapeError>(
+        "{}: the output is not recorded on this tape: it depends on no parameter or watched input, "
+        "or was "
+        "computed before the tape began or after it was used up",
+        op);
   }
 }
 
 void Tape::backward(const Variable& loss) {
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {
-    fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)", loss.shape());
+    fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)",
+                    loss.shape());
   }
   Pause pause;
   Sweep sweep(false, Sweep::After::use_up);
-  sweep.add(Operand(loss, Operand::Keep::nothing, id_), Tensor::full(loss.shape(), 1, loss.dtype()));
+  sweep.add(Operand(loss, Operand::Keep::nothing, id_),
+            Tensor::full(loss.shape(), 1, loss.dtype()));
   for (Operation* op = last_; op; op = last_) {
     Node* node = op->output().node();
     if (!node->gradient->empty()) op->backward(sweep);
-    // Written in parts by several operations (a sequence), a gradient is still needed by the others.
+    // Written in parts by several operations (a sequence), a gradient is still needed by the
+    // others.
     if (op->output().shape().elements() == node->shape.elements()) node->own_gradient.release();
     drop(op);
   }
@@ -172,17 +179,21 @@ void Tape::mark_wanted(const std::vector<Variable>& inputs) {
   for_all([](Operation& op) {
     bool wanted = op.output().node()->wanted;
     for (int i = 0; i < op.inputs().second; ++i) wanted = wanted || op.inputs().first[i].wanted();
-    op.output().node()->wanted = wanted;  // several operations may fill one sequence: true stays true
+    op.output().node()->wanted =
+        wanted;  // several operations may fill one sequence: true stays true
   });
 }
 
-std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
+                                     const std::vector<Variable>& inputs,
                                      const GradientOptions& options) {
   if (!options.cotangents.empty() && options.cotangents.size() != outputs.size()) {
-    fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(), outputs.size());
+    fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(),
+                    outputs.size());
   }
   for (const Variable& input : inputs) {
-    if (!input || input.node()->tape != id_) fail<TapeError>("gradient: an input is not recorded on this tape");
+    if (!input || input.node()->tape != id_)
+      fail<TapeError>("gradient: an input is not recorded on this tape");
   }
   mark_wanted(inputs);
   if (options.create_graph) restore_values();
@@ -200,19 +211,24 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const
       ~OnExit() { call(); }
     } on_exit{resume};
 
-    for (ParameterUse* use = uses_; use; use = use->next) use->leaf->gradient = &use->leaf->own_gradient;
+    for (ParameterUse* use = uses_; use; use = use->next)
+      use->leaf->gradient = &use->leaf->own_gradient;
     Sweep sweep(options.create_graph, Sweep::After::keep);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       const Variable& output = outputs[i];
       if (output.node()->tape != id_ || !output.node()->wanted) {
-        if (options.throw_if_unused) fail<TapeError>("gradient: output {} does not depend on any input", i);
+        if (options.throw_if_unused)
+          fail<TapeError>("gradient: output {} does not depend on any input", i);
         continue;
       }
       if (options.cotangents.empty() && output.shape().elements() != 1) {
-        fail<TapeError>("gradient: output {} has shape {}; a scalar, or a cotangent of that shape, is needed", i, output.shape());
+        fail<TapeError>(
+            "gradient: output {} has shape {}; a scalar, or a cotangent of that shape, is needed",
+            i, output.shape());
       }
       if (!options.cotangents.empty() && options.cotangents[i].shape() != output.shape()) {
-        fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(), options.cotangents[i].shape());
+        fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(),
+                         options.cotangents[i].shape());
       }
       // A second handle to the caller's cotangent, whose memory the sweep must not take over.
       const Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
@@ -224,13 +240,15 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs, const
       Node* node = op->output().node();
       if (!node->wanted || (node->gradient->empty() && !node->contributions)) continue;
       op->backward(sweep);
-      if (!node->keep_gradient && op->output().shape().elements() == node->shape.elements()) node->own_gradient.release();
+      if (!node->keep_gradient && op->output().shape().elements() == node->shape.elements())
+        node->own_gradient.release();
     }
     for (ParameterUse* use = uses_; use; use = use->next) use->flush();
     for (const Variable& input : inputs) {
       const Operand operand(input, Operand::Keep::nothing, id_);
       const bool unused = input.node()->gradient->empty() && !input.node()->contributions;
-      if (unused && options.throw_if_unused) fail<TapeError>("gradient: no output depends on one of the inputs");
+      if (unused && options.throw_if_unused)
+        fail<TapeError>("gradient: no output depends on one of the inputs");
       results.push_back(sweep.gradient_variable(operand));
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
-#include <vector>
-
 #include <hindsight/autograd/operation.h>
+
+#include <vector>
 
 namespace hindsight {
 
@@ -33,7 +33,8 @@ class Tape {
 
   /// Derivatives of `outputs` with respect to `inputs` (watched, computed or parameters), in their
   /// order. Touches no parameter's gradient and keeps the tape.
-  std::vector<Variable> gradient(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+  std::vector<Variable> gradient(const std::vector<Variable>& outputs,
+                                 const std::vector<Variable>& inputs,
                                  const GradientOptions& options = {});
   std::vector<Variable> gradient(const Variable& output, const std::vector<Variable>& inputs,
                                  const GradientOptions& options = {}) {
@@ -76,10 +77,10 @@ class Tape {
   Operation* first_ = nullptr;
   Operation* last_ = nullptr;
   Size count_ = 0;
-  ParameterUse* uses_ = nullptr;         // linked, for walking
-  Buffer table_;                         // open-addressed index of uses_ by parameter
+  ParameterUse* uses_ = nullptr;  // linked, for walking
+  Buffer table_;                  // open-addressed index of uses_ by parameter
   std::size_t slots_ = 0, filled_ = 0;
-  std::vector<Variable> restored_;       // values brought back for a recorded sweep
+  std::vector<Variable> restored_;  // values brought back for a recorded sweep
 };
 
 }  // namespace hindsight

@@ -63,15 +63,18 @@ Tensor flattened(const Tensor& t) {
 }  // namespace
 
 void copy(const Tensor& from, const Tensor& to, bool accumulate) {
-  if (!accumulate && from.dtype() == to.dtype() && from.shape() == to.shape() && from.contiguous() && to.contiguous()) {
-    std::memmove(to.bytes(), from.bytes(), static_cast<std::size_t>(to.elements() * bytes_of(to.dtype())));
+  if (!accumulate && from.dtype() == to.dtype() && from.shape() == to.shape() &&
+      from.contiguous() && to.contiguous()) {
+    std::memmove(to.bytes(), from.bytes(),
+                 static_cast<std::size_t>(to.elements() * bytes_of(to.dtype())));
     return;
   }
   const bool flat = from.shape() == to.shape() && from.contiguous() && to.contiguous() &&
                     to.rank() > 1 && to.elements() <= INT32_MAX;
   if (flat) return copy(flattened(from), flattened(to), accumulate);
   dispatch(to.dtype(), [&](auto t) {
-    dispatch(from.dtype(), [&](auto f) { copy_typed<decltype(t), decltype(f)>(from, to, accumulate); });
+    dispatch(from.dtype(),
+             [&](auto f) { copy_typed<decltype(t), decltype(f)>(from, to, accumulate); });
   });
 }
 
@@ -117,13 +120,13 @@ void Tensor::set(Size position, double value) const {
     fail<IndexError>("Tensor::set: position {} in a tensor of {} elements", position, elements());
   }
   const Size offset = element_offset(layout_, position);
-  dispatch(dtype_, [&](auto zero) {
-    data<decltype(zero)>()[offset] = static_cast<decltype(zero)>(value);
-  });
+  dispatch(dtype_,
+           [&](auto zero) { data<decltype(zero)>()[offset] = static_cast<decltype(zero)>(value); });
 }
 
 double Tensor::item() const {
-  if (elements() != 1) fail<ShapeError>("item: a tensor of shape {}; one element is needed", shape());
+  if (elements() != 1)
+    fail<ShapeError>("item: a tensor of shape {}; one element is needed", shape());
   return at(0);
 }
 

@@ -1,12 +1,12 @@
 #pragma once
+#include <hindsight/autograd/layout.h>
+#include <hindsight/autograd/pool.h>
+#include <hindsight/autograd/xtensor.h>
+
 #include <atomic>
 #include <initializer_list>
 #include <utility>
 #include <vector>
-
-#include <hindsight/autograd/layout.h>
-#include <hindsight/autograd/pool.h>
-#include <hindsight/autograd/xtensor.h>
 
 namespace hindsight {
 
@@ -66,9 +66,12 @@ class Tensor {
   Tensor(const xt::xexpression<E>& expression);  // NOLINT: converting is the point
 
   static Tensor full(const Shape& shape, double value, DType dtype = DType::f32);
-  static Tensor zeros(const Shape& shape, DType dtype = DType::f32) { return full(shape, 0, dtype); }
+  static Tensor zeros(const Shape& shape, DType dtype = DType::f32) {
+    return full(shape, 0, dtype);
+  }
   /// Row-major `values`; ShapeError when their number is not that of the shape.
-  static Tensor from(const std::vector<double>& values, const Shape& shape, DType dtype = DType::f32);
+  static Tensor from(const std::vector<double>& values, const Shape& shape,
+                     DType dtype = DType::f32);
 
   explicit operator bool() const { return static_cast<bool>(buffer_); }
   const Shape& shape() const { return layout_.shape; }
@@ -87,7 +90,9 @@ class Tensor {
     return buffer_.data<T>() + layout_.offset;
   }
   std::byte* bytes() const { return buffer_.data<std::byte>() + layout_.offset * bytes_of(dtype_); }
-  /// The elements as an xtensor adaptor that shares this memory; DTypeError when T is not the dtype.
+  /// The elements as an xtensor adaptor that shares this memory; DTypeError when T is not the
+  /// dtype. (xtensor's `a += number` takes strided elements for dense ones: write `a = a +
+  /// number`.)
   template <class T>
   auto array() const;
 
@@ -137,11 +142,13 @@ auto Tensor::array() const {
   std::vector<std::ptrdiff_t> strides(shape.size());
   for (int i = 0; i < rank(); ++i) {
     shape[static_cast<std::size_t>(i)] = static_cast<std::size_t>(size(i));
-    // xtensor asks for stride 0 along axes of one element
-    strides[static_cast<std::size_t>(i)] = size(i) == 1 ? 0 : layout_.stride(i);
+    strides[static_cast<std::size_t>(i)] = layout_.stride(i);
   }
+  // A view of the flat memory: xtensor's adaptors assign through gaps between strided rows.
   const auto span = static_cast<std::size_t>(buffer_.bytes() / bytes_of(dtype_) - layout_.offset);
-  return xt::adapt(data<T>(), span, xt::no_ownership(), shape, strides);
+  auto flat = xt::adapt(data<T>(), span, xt::no_ownership(), std::array<std::size_t, 1>{span});
+  using View = xt::xstrided_view<decltype(flat), std::vector<std::size_t>>;
+  return View(std::move(flat), std::move(shape), std::move(strides), 0, xt::layout_type::dynamic);
 }
 
 }  // namespace hindsight

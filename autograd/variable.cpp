@@ -1,6 +1,5 @@
-#include <hindsight/autograd/variable.h>
-
 #include <hindsight/autograd/sweep.h>
+#include <hindsight/autograd/variable.h>
 #include <hindsight/autograd/weight_gradient.h>
 
 namespace hindsight {

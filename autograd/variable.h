@@ -1,8 +1,8 @@
 #pragma once
-#include <utility>
-
 #include <hindsight/autograd/gradient.h>
 #include <hindsight/autograd/parameter.h>
+
+#include <utility>
 
 namespace hindsight {
 
@@ -21,9 +21,9 @@ struct Node {
   std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
   DType dtype = DType::f32;
-  bool computed = false;       ///< an operation of the tape can compute the value again
-  bool wanted = false;         ///< the current sweep asks for its gradient
-  bool restoring = false;      ///< a released value that several operations compute again, part by part
+  bool computed = false;   ///< an operation of the tape can compute the value again
+  bool wanted = false;     ///< the current sweep asks for its gradient
+  bool restoring = false;  ///< a released value that several operations compute again, part by part
   bool keep_gradient = false;  ///< the sweep's caller reads the gradient afterwards
   Shape shape;                 ///< of the whole value
   Buffer value;                ///< empty once released
@@ -44,7 +44,8 @@ struct Node {
   void drop_record() {
     if (--records == 0 && handles == 0) destroy(this);
   }
-  void unused();  ///< the last handle is gone: releases the value, and the node where nothing refers to it
+  void unused();  ///< the last handle is gone: releases the value, and the node where nothing
+                  ///< refers to it
 };
 
 template <class F, class... Arguments>

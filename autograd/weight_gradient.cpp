@@ -1,8 +1,7 @@
+#include <hindsight/autograd/blas.h>
 #include <hindsight/autograd/weight_gradient.h>
 
 #include <algorithm>
-
-#include <hindsight/autograd/blas.h>
 
 namespace hindsight {
 namespace {
@@ -46,10 +45,12 @@ void Strip::prepend(const Tensor& matrix) {
   if (rows_ == 0 && dense) {
     rows_buffer_ = matrix.buffer();
     begin_ = begin;
-  } else if (rows_ > 0 && dense && matrix.buffer() == rows_buffer_ && begin + rows * columns_ == begin_) {
+  } else if (rows_ > 0 && dense && matrix.buffer() == rows_buffer_ &&
+             begin + rows * columns_ == begin_) {
     begin_ = begin;
   } else {
-    const bool own = rows_ > 0 && !(rows_buffer_ == block_) && rows_buffer_.unique() && begin_ >= rows * columns_;
+    const bool own = rows_ > 0 && !(rows_buffer_ == block_) && rows_buffer_.unique() &&
+                     begin_ >= rows * columns_;
     if (!own) {  // move what is there to the end of a block of our own
       const Tensor before = rows_ ? this->matrix() : Tensor();
       const Size total = std::max(capacity_, rows_ + rows);
@@ -83,6 +84,15 @@ const Tensor& ParameterUse::transposed() {
     transposed_version_ = data.version;
   }
   return transposed_;
+}
+
+ParameterUse* use_of_transposed(const Node* node, const Layout& layout) {
+  if (!node->use || node->use->leaf != node || node->shape.rank() != 2 || layout.rank() != 2)
+    return nullptr;
+  const bool transposed = layout.shape[0] == node->shape[1] && layout.shape[1] == node->shape[0] &&
+                          layout.stride(0) == 1 && layout.stride(1) == node->shape[1] &&
+                          layout.offset == 0 && node->shape[0] > 1 && node->shape[1] > 1;
+  return transposed ? node->use : nullptr;
 }
 
 void ParameterUse::place_gradient(Gradient* gradient, const Shape& shape) {

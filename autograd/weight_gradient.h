@@ -3,8 +3,8 @@
 
 namespace hindsight {
 
-/// Rows of matrices gathered while the sweep walks back in time: each lies before the last one. Rows
-/// that already lie so in memory are referred to, others are copied to a block.
+/// Rows of matrices gathered while the sweep walks back in time: each lies before the last one.
+/// Rows that already lie so in memory are referred to, others are copied to a block.
 class Strip {
  public:
   void start(Size columns, DType dtype, Size capacity);
@@ -21,10 +21,10 @@ class Strip {
  private:
   Size columns_ = 0, capacity_ = 0, rows_ = 0;
   DType dtype_ = DType::f32;
-  Buffer rows_buffer_;    // where the rows lie
-  Size begin_ = 0;        // first row's element in it
-  Buffer block_;          // memory handed out by reserve()
-  Size block_free_ = 0;   // rows of it not handed out yet
+  Buffer rows_buffer_;   // where the rows lie
+  Size begin_ = 0;       // first row's element in it
+  Buffer block_;         // memory handed out by reserve()
+  Size block_free_ = 0;  // rows of it not handed out yet
 };
 
 /// What a tape keeps for a parameter it uses: the leaf, a transposed copy, and the products whose
@@ -38,7 +38,8 @@ struct ParameterUse {
   /// The parameter with rows and columns exchanged, made on first need.
   const Tensor& transposed();
 
-  /// Later adds input^T gradient to the gradient of the parameter seen as `weight` (inputs, outputs).
+  /// Later adds input^T gradient to the gradient of the parameter seen as `weight` (inputs,
+  /// outputs).
   void defer(const Layout& weight, const Tensor& input, const Tensor& gradient);
   /// Computes what was deferred.
   void flush();
@@ -54,8 +55,13 @@ struct ParameterUse {
   Strip inputs_, gradients_;
 };
 
-/// Adds input^T gradient to the gradient of a value seen as `weight` (inputs, outputs), which may be
-/// a transposed view.
-void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input, const Tensor& gradient);
+/// The use of a parameter on its tape when `layout` is a view of it with rows and columns
+/// exchanged; null for everything else.
+ParameterUse* use_of_transposed(const Node* node, const Layout& layout);
+
+/// Adds input^T gradient to the gradient of a value seen as `weight` (inputs, outputs), which may
+/// be a transposed view.
+void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
+                         const Tensor& gradient);
 
 }  // namespace hindsight

@@ -6,7 +6,9 @@
 #if defined(__has_include) && __has_include(<xtensor/xadapt.hpp>)
 #include <xtensor/xadapt.hpp>
 #include <xtensor/xarray.hpp>
+#include <xtensor/xstrided_view.hpp>
 #else
 #include <xtensor/containers/xadapt.hpp>
 #include <xtensor/containers/xarray.hpp>
+#include <xtensor/views/xstrided_view.hpp>
 #endif

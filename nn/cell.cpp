@@ -1,6 +1,5 @@
-#include <hindsight/nn/cell.h>
-
 #include <hindsight/autograd/error.h>
+#include <hindsight/nn/cell.h>
 
 namespace hindsight::nn {
 

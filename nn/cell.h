@@ -1,15 +1,16 @@
 #pragma once
-#include <array>
-#include <initializer_list>
-#include <vector>
-
 #include <hindsight/autograd/indices.h>
 #include <hindsight/autograd/variable.h>
 #include <hindsight/nn/module.h>
 
+#include <array>
+#include <initializer_list>
+#include <vector>
+
 namespace hindsight::nn {
 
-/// What a cell carries from one time step to the next, its output first: {h} or {h, c}, each (B, H).
+/// What a cell carries from one time step to the next, its output first: {h} or {h, c}, each (B,
+/// H).
 class State {
  public:
   static constexpr int kMost = 4;
@@ -37,10 +38,11 @@ using Widths = std::vector<Size, pool::Allocator<Size>>;
 /// dropout and initial states from Recurrent.
 class Cell : public Module {
  public:
-  /// Applied to many time steps at once, each on its own: (T', B, I) -> (T', B, ...). One product over
-  /// many steps is several times faster than one at each. The default passes the input on.
+  /// Applied to many time steps at once, each on its own: (T', B, I) -> (T', B, ...). One product
+  /// over many steps is several times faster than one at each. The default passes the input on.
   virtual Variable project(const Variable& inputs) const { return inputs; }
-  /// The same for symbols (T, B) that stand for one-hot vectors. Error where a cell has no such form.
+  /// The same for symbols (T, B) that stand for one-hot vectors. Error where a cell has no such
+  /// form.
   virtual Variable project(const Indices& symbols) const;
   /// Called once a sequence: may append to the state what all steps share, such as the sum of two
   /// biases. `step` hands it on; it is dropped at the end.

@@ -1,6 +1,5 @@
-#include <hindsight/nn/dropout.h>
-
 #include <hindsight/autograd/error.h>
+#include <hindsight/nn/dropout.h>
 #include <hindsight/nn/mode.h>
 
 namespace hindsight::nn {

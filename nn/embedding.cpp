@@ -1,13 +1,13 @@
-#include <hindsight/nn/embedding.h>
-
 #include <hindsight/autograd/index_ops.h>
+#include <hindsight/nn/embedding.h>
 #include <hindsight/nn/init.h>
 
 namespace hindsight::nn {
 
 Embedding::Embedding(const EmbeddingOptions& options, Rng& rng) {
   if (options.symbols < 1 || options.width < 1) {
-    fail<OptionError>("Embedding: {} symbols of width {}; at least 1 of each is needed", options.symbols, options.width);
+    fail<OptionError>("Embedding: {} symbols of width {}; at least 1 of each is needed",
+                      options.symbols, options.width);
   }
   weight = parameter("weight", init::normal({options.symbols, options.width}, 1, rng));
 }

@@ -1,6 +1,4 @@
 #pragma once
-#include <cmath>
-
 #include <hindsight/autograd/expression.h>
 #include <hindsight/autograd/index_ops.h>
 #include <hindsight/autograd/matmul.h>
@@ -8,15 +6,22 @@
 #include <hindsight/nn/cell.h>
 #include <hindsight/nn/init.h>
 
+#include <cmath>
+
 namespace hindsight::nn {
 
-/// Input and recurrent weights of a cell with `gates` blocks, in PyTorch's layout and with its names:
-/// weight_ih (gates H, I), weight_hh (gates H, R), bias_ih and bias_hh (gates H), all uniform in
+/// Input and recurrent weights of a cell with `gates` blocks, in PyTorch's layout and with its
+/// names: weight_ih (gates H, I), weight_hh (gates H, R), bias_ih and bias_hh (gates H), all
+/// uniform in
 /// +-1/sqrt(H). R is the width of the recurrent input, H unless the output is projected.
 class GatedCell : public Cell {
  public:
-  Variable project(const Variable& inputs) const override { return matmul(inputs, transpose(weight_ih)); }
-  Variable project(const Indices& symbols) const override { return take(transpose(weight_ih), symbols); }
+  Variable project(const Variable& inputs) const override {
+    return matmul(inputs, transpose(weight_ih));
+  }
+  Variable project(const Indices& symbols) const override {
+    return take(transpose(weight_ih), symbols);
+  }
 
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
 
@@ -35,8 +40,8 @@ class GatedCell : public Cell {
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
 
-  /// Calls f(px + h W_hh^T + bias) with the sum still an expression. The bias, b_ih + b_hh summed once a
-  /// sequence by with_bias(), is the state's part after `parts` others, or absent.
+  /// Calls f(px + h W_hh^T + bias) with the sum still an expression. The bias, b_ih + b_hh summed
+  /// once a sequence by with_bias(), is the state's part after `parts` others, or absent.
   template <class F>
   State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
     const Variable recurrent = matmul(state[0], transpose(weight_hh));

@@ -65,7 +65,8 @@ Tensor orthogonal(const Shape& shape, Rng& rng, double scale) {
   const Tensor t(shape, DType::f32);
   for (Size i = 0; i < count; ++i) {
     for (Size j = 0; j < length; ++j) {
-      t.set(wide ? i * length + j : j * count + i, scale * vectors[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)]);
+      t.set(wide ? i * length + j : j * count + i,
+            scale * vectors[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)]);
     }
   }
   return t;

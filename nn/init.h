@@ -15,8 +15,8 @@ Tensor normal(const Shape& shape, double deviation, Rng& rng);
 Tensor glorot(const Shape& shape, Rng& rng);
 /// The identity matrix times `scale`, of a square shape (Le, Jaitly & Hinton 2015).
 Tensor identity(Size size, double scale = 1);
-/// A matrix with orthonormal rows or columns, whichever are fewer, times `scale` (Saxe et al. 2014):
-/// Gram-Schmidt, twice, on normal vectors.
+/// A matrix with orthonormal rows or columns, whichever are fewer, times `scale` (Saxe et al.
+/// 2014): Gram-Schmidt, twice, on normal vectors.
 Tensor orthogonal(const Shape& shape, Rng& rng, double scale = 1);
 
 }  // namespace hindsight::nn::init

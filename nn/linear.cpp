@@ -1,16 +1,16 @@
-#include <hindsight/nn/linear.h>
-
-#include <cmath>
-
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/nn/init.h>
+#include <hindsight/nn/linear.h>
+
+#include <cmath>
 
 namespace hindsight::nn {
 
 Linear::Linear(const LinearOptions& options, Rng& rng) {
   if (options.inputs < 1 || options.outputs < 1) {
-    fail<OptionError>("Linear: {} inputs and {} outputs; at least 1 of each is needed", options.inputs, options.outputs);
+    fail<OptionError>("Linear: {} inputs and {} outputs; at least 1 of each is needed",
+                      options.inputs, options.outputs);
   }
   const double bound = 1 / std::sqrt(static_cast<double>(options.inputs));
   weight = parameter("weight", init::uniform({options.outputs, options.inputs}, bound, rng));

@@ -11,8 +11,8 @@ struct LinearOptions {
   bool bias = true;
 };
 
-/// Affine map y = x W^T + b of the last axis: (..., inputs) -> (..., outputs). weight (outputs, inputs)
-/// and bias uniform in +-1/sqrt(inputs), as in PyTorch.
+/// Affine map y = x W^T + b of the last axis: (..., inputs) -> (..., outputs). weight (outputs,
+/// inputs) and bias uniform in +-1/sqrt(inputs), as in PyTorch.
 class Linear : public Module {
  public:
   Linear(const LinearOptions& options, Rng& rng);

@@ -3,14 +3,17 @@
 namespace hindsight::nn {
 
 LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options)
-    : GatedCell({4, input, hidden, options.projection ? options.projection : hidden, options.bias}, rng),
+    : GatedCell({4, input, hidden, options.projection ? options.projection : hidden, options.bias},
+                rng),
       hidden_(hidden),
       output_(options.projection ? options.projection : hidden) {
   if (options.projection < 0 || options.projection >= hidden) {
     fail<OptionError>("LstmCell: projection {} is outside of [0, {})", options.projection, hidden);
   }
   if (options.projection) {
-    weight_hr = parameter("weight_hr", init::uniform({output_, hidden}, 1 / std::sqrt(static_cast<double>(hidden)), rng));
+    weight_hr = parameter(
+        "weight_hr",
+        init::uniform({output_, hidden}, 1 / std::sqrt(static_cast<double>(hidden)), rng));
   }
 }
 

@@ -6,7 +6,8 @@ namespace hindsight::nn {
 
 struct LstmOptions {
   bool bias = true;
-  Size projection = 0;  ///< P: h becomes (o tanh(c')) W_hr^T of width P (Sak et al. 2014); 0 for none
+  Size projection =
+      0;  ///< P: h becomes (o tanh(c')) W_hr^T of width P (Sak et al. 2014); 0 for none
 };
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), with

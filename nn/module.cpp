@@ -1,5 +1,7 @@
 #include <hindsight/nn/module.h>
 
+#include <algorithm>
+
 namespace hindsight::nn {
 
 std::vector<std::pair<std::string, Parameter>> Module::named_parameters() const {
@@ -10,7 +12,10 @@ std::vector<std::pair<std::string, Parameter>> Module::named_parameters() const 
 
 std::vector<Parameter> Module::parameters() const {
   std::vector<Parameter> result;
-  for (auto& [name, parameter] : named_parameters()) result.push_back(parameter);
+  for (auto& [name, parameter] : named_parameters()) {
+    const auto same = [&p = parameter](const Parameter& other) { return other.data() == p.data(); };
+    if (std::none_of(result.begin(), result.end(), same)) result.push_back(parameter);
+  }
   return result;
 }
 
@@ -46,7 +51,8 @@ void Module::add_child(const std::string& prefix, const std::string& suffix, con
 
 void Module::add(Part part) {
   for (const Part& other : parts_->parts) {
-    if (other.prefix == part.prefix && other.suffix == part.suffix) fail<Error>("module: the name {} is taken", part.prefix + part.suffix);
+    if (other.prefix == part.prefix && other.suffix == part.suffix)
+      fail<Error>("module: the name {} is taken", part.prefix + part.suffix);
   }
   parts_->parts.push_back(std::move(part));
 }

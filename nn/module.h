@@ -1,10 +1,10 @@
 #pragma once
+#include <hindsight/autograd/parameter.h>
+
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <hindsight/autograd/parameter.h>
 
 namespace hindsight::nn {
 
@@ -22,6 +22,7 @@ class Module {
 
   /// Every parameter with its full name ("hidden.weight"), in the order of declaration.
   std::vector<std::pair<std::string, Parameter>> named_parameters() const;
+  /// Every parameter once, however many names it has.
   std::vector<Parameter> parameters() const;
   Size parameter_count() const;  ///< elements of all parameters
 

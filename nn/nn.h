@@ -14,3 +14,4 @@
 #include <hindsight/nn/recurrent.h>
 #include <hindsight/nn/rnn.h>
 #include <hindsight/nn/safetensors.h>
+#include <hindsight/nn/state_dict.h>

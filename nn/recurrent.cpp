@@ -1,12 +1,11 @@
-#include <hindsight/nn/recurrent.h>
-
-#include <algorithm>
-
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/expression.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/nn/mode.h>
+#include <hindsight/nn/recurrent.h>
+
+#include <algorithm>
 
 namespace hindsight::nn {
 namespace {
@@ -16,12 +15,40 @@ enum class Direction { forward, reverse };
 /// Which batch rows a time step belongs to: (B, 1), 1 inside of the row's length, else 0.
 Variable row_mask(const std::vector<Size>& lengths, Size t, DType dtype) {
   const Tensor mask(Shape{static_cast<Size>(lengths.size()), 1}, dtype);
-  for (std::size_t row = 0; row < lengths.size(); ++row) mask.set(static_cast<Size>(row), t < lengths[row] ? 1 : 0);
+  for (std::size_t row = 0; row < lengths.size(); ++row)
+    mask.set(static_cast<Size>(row), t < lengths[row] ? 1 : 0);
   return Variable(mask);
 }
 
-/// Time steps are projected in blocks of about this many rows: enough for a product at full speed, few
-/// enough that the steps find the result, and the sweep its gradient, still in the cache.
+/// x where the mask is 1, else 0 whatever x is: NaN times 0 would be NaN.
+struct Keep {
+  static constexpr unsigned kLeftReads = kRight, kRightReads = kNothing;
+  static constexpr const char* kName = "keep";
+  template <class X, class M>
+  auto value(const X& x, const M& mask) const {
+    return select(mask > M(0), x, X(0));
+  }
+  template <class X, class M, class Y>
+  M by_left(const X&, const M& mask, const Y&) const {
+    return mask;
+  }
+  template <class X, class M, class Y>
+  Zero by_right(const X&, const M&, const Y&) const {
+    return {};
+  }
+};
+
+/// Inputs with zeros past each row's length, so that no result depends on what the padding holds.
+Variable without_padding(const Variable& inputs, const std::vector<Size>& lengths) {
+  const Size steps = inputs.size(0);
+  if (lengths.empty() || *std::min_element(lengths.begin(), lengths.end()) == steps) return inputs;
+  std::vector<Variable> masks;
+  for (Size t = 0; t < steps; ++t) masks.push_back(row_mask(lengths, t, inputs.dtype()));
+  return elementwise(Keep{}, inputs, stack(masks));
+}
+
+/// Time steps are projected in blocks of about this many rows: enough for a product at full speed,
+/// few enough that the steps find the result, and the sweep its gradient, still in the cache.
 constexpr Size kProjectedRows = 512;
 
 /// What a layer reads: vectors (T, B, I), or symbols (T, B) in the first layer.
@@ -32,13 +59,16 @@ struct LayerInputs {
   Size steps() const { return symbols ? symbols->shape()[0] : vectors.size(0); }
   Size batch() const { return symbols ? symbols->shape()[1] : vectors.size(1); }
   Variable project(const Cell& cell, Size start, Size count) const {
-    return symbols ? cell.project(symbols->rows(start, count)) : cell.project(slice(vectors, 0, start, count));
+    return symbols ? cell.project(symbols->rows(start, count))
+                   : cell.project(slice(vectors, 0, start, count));
   }
 };
 
 /// One layer in one direction; leaves the final state in *state.
-Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::vector<Size>& lengths, Direction direction, State* state) {
-  const Size steps = inputs.steps(), block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, inputs.batch()));
+Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::vector<Size>& lengths,
+                      Direction direction, State* state) {
+  const Size steps = inputs.steps(),
+             block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, inputs.batch()));
   const Size shortest = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
   const int parts = state->size();
   *state = cell.begin(*state);
@@ -46,9 +76,14 @@ Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::ve
   Variable projected;
   for (Size i = 0; i < steps; ++i) {
     const bool forward = direction == Direction::forward;
-    const Size t = forward ? i : steps - 1 - i, within = i % block, count = std::min(block, steps - (i - within));
+    const Size t = forward ? i : steps - 1 - i, within = i % block,
+               count = std::min(block, steps - (i - within));
     if (within == 0) projected = inputs.project(cell, forward ? t : t - count + 1, count);
     State next = cell.step(projected[forward ? within : count - 1 - within], *state);
+    if (next.size() != state->size()) {
+      fail<ShapeError>("Recurrent: the cell's step returned a state of {} parts; it was given {}",
+                       next.size(), state->size());
+    }
     if (t < shortest) {
       next[0] = outputs.put(t, next[0]);
     } else {  // rows that are over keep their state and output zero
@@ -64,11 +99,14 @@ Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::ve
 
 }  // namespace
 
-Unroller::Unroller(const RecurrentOptions& options, Rng& rng) : options_(options), rng_(rng.bits()) {
+Unroller::Unroller(const RecurrentOptions& options, Rng& rng)
+    : options_(options), rng_(rng.bits()) {
   if (options.input < 1 || options.hidden < 1 || options.layers < 1) {
-    fail<OptionError>("Recurrent: input {}, hidden {}, layers {}; each must be at least 1", options.input, options.hidden, options.layers);
+    fail<OptionError>("Recurrent: input {}, hidden {}, layers {}; each must be at least 1",
+                      options.input, options.hidden, options.layers);
   }
-  if (!(options.dropout >= 0 && options.dropout < 1)) fail<OptionError>("Recurrent: dropout {} is outside of [0, 1)", options.dropout);
+  if (!(options.dropout >= 0 && options.dropout < 1))
+    fail<OptionError>("Recurrent: dropout {} is outside of [0, 1)", options.dropout);
 }
 
 void Unroller::add_cell(std::shared_ptr<Cell> cell) {
@@ -84,40 +122,51 @@ Size Unroller::layer_input(Size layer) const {
   return cells_.front()->state_sizes().front() * (options_.bidirectional ? 2 : 1);
 }
 
-Unrolled Unroller::operator()(const Variable& inputs, const UnrollOptions& options) { return unroll(inputs, nullptr, options); }
-Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& options) { return unroll({}, &symbols, options); }
+Unrolled Unroller::operator()(const Variable& inputs, const UnrollOptions& options) {
+  return unroll(inputs, nullptr, options);
+}
+Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& options) {
+  return unroll({}, &symbols, options);
+}
 
-Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols, const UnrollOptions& options) {
+Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
+                          const UnrollOptions& options) {
   const Shape& shape = symbols ? symbols->shape() : inputs.shape();
   if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[0] == 0)) {
-    fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed", shape, options_.input);
+    fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed",
+                     shape, options_.input);
   }
   if (symbols && (shape.rank() != 2 || shape[0] == 0)) {
-    fail<ShapeError>("Recurrent: symbols are {}; (time, batch) with at least one step is needed", shape);
+    fail<ShapeError>("Recurrent: symbols are {}; (time, batch) with at least one step is needed",
+                     shape);
   }
   const Size steps = shape[0], batch = shape[1];
   if (!options.lengths.empty() && static_cast<Size>(options.lengths.size()) != batch) {
     fail<ShapeError>("Recurrent: {} lengths for a batch of {}", options.lengths.size(), batch);
   }
   for (Size length : options.lengths) {
-    if (length < 1 || length > steps) fail<IndexError>("Recurrent: length {} is outside of [1, {}]", length, steps);
+    if (length < 1 || length > steps)
+      fail<IndexError>("Recurrent: length {} is outside of [1, {}]", length, steps);
   }
   if (!options.initial.empty() && options.initial.size() != cells_.size()) {
-    fail<ShapeError>("Recurrent: {} initial states for {} layers and directions", options.initial.size(), cells_.size());
+    fail<ShapeError>("Recurrent: {} initial states for {} layers and directions",
+                     options.initial.size(), cells_.size());
   }
 
   const std::size_t directions = options_.bidirectional ? 2 : 1;
   const DType dtype = cells_.front()->dtype();
   Unrolled result;
-  Variable layer_inputs = inputs;
+  Variable layer_inputs = symbols ? inputs : without_padding(inputs, options.lengths);
   for (std::size_t i = 0; i < cells_.size(); i += directions) {
     Variable outputs[2];
     for (std::size_t d = 0; d < directions; ++d) {
       const Cell& cell = *cells_[i + d];
-      State state = options.initial.empty() ? zero_state(cell, batch, dtype) : options.initial[i + d];
+      State state =
+          options.initial.empty() ? zero_state(cell, batch, dtype) : options.initial[i + d];
       check_state(cell, state, batch, i + d);
       const LayerInputs layer{layer_inputs, i == 0 ? symbols : nullptr};
-      outputs[d] = unroll_layer(cell, layer, options.lengths, d == 0 ? Direction::forward : Direction::reverse, &state);
+      outputs[d] = unroll_layer(cell, layer, options.lengths,
+                                d == 0 ? Direction::forward : Direction::reverse, &state);
       result.final.push_back(std::move(state));
     }
     layer_inputs = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
@@ -130,19 +179,23 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols, const 
 
 State Unroller::zero_state(const Cell& cell, Size batch, DType dtype) {
   State state;
-  for (Size width : cell.state_sizes()) state.push_back(Variable(Tensor::zeros({batch, width}, dtype)));
+  for (Size width : cell.state_sizes())
+    state.push_back(Variable(Tensor::zeros({batch, width}, dtype)));
   return state;
 }
 
 void Unroller::check_state(const Cell& cell, const State& state, Size batch, std::size_t which) {
   const Widths sizes = cell.state_sizes();
   if (static_cast<std::size_t>(state.size()) != sizes.size()) {
-    fail<ShapeError>("Recurrent: initial state {} has {} parts; the cell carries {}", which, state.size(), sizes.size());
+    fail<ShapeError>("Recurrent: initial state {} has {} parts; the cell carries {}", which,
+                     state.size(), sizes.size());
   }
   for (std::size_t k = 0; k < sizes.size(); ++k) {
     const Shape wanted{batch, sizes[k]};
     const Shape& got = state[static_cast<int>(k)].shape();
-    if (got != wanted) fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, which, got, wanted);
+    if (got != wanted)
+      fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, which, got,
+                       wanted);
   }
 }
 

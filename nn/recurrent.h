@@ -1,9 +1,9 @@
 #pragma once
-#include <memory>
-#include <vector>
-
 #include <hindsight/autograd/random.h>
 #include <hindsight/nn/cell.h>
+
+#include <memory>
+#include <vector>
 
 namespace hindsight::nn {
 
@@ -11,8 +11,9 @@ struct RecurrentOptions {
   Size input = 0;   ///< I
   Size hidden = 0;  ///< H
   Size layers = 1;
-  bool bidirectional = false;  ///< a second network reads each sequence from its end; outputs side by side
-  double dropout = 0;          ///< on the output of every layer but the last, while training
+  bool bidirectional =
+      false;           ///< a second network reads each sequence from its end; outputs side by side
+  double dropout = 0;  ///< on the output of every layer but the last, while training
 };
 
 /// The state of every layer (with both directions: layer 0 forward, layer 0 reverse, layer 1 ...).
@@ -25,8 +26,8 @@ struct Unrolled {
 };
 
 struct UnrollOptions {
-  States initial = {};               ///< zeros when left out
-  std::vector<Size> lengths = {};    ///< of each batch row; T for all when left out
+  States initial = {};             ///< zeros when left out
+  std::vector<Size> lengths = {};  ///< of each batch row; T for all when left out
 };
 
 /// Unrolls cells over time. Rows past their length keep their state and output zero; the reverse
@@ -37,8 +38,12 @@ class Unroller : public Module {
   Unrolled operator()(const Variable& inputs, const UnrollOptions& options = {});
   /// symbols: (T, B), each standing for a one-hot vector of width I.
   Unrolled operator()(const Indices& symbols, const UnrollOptions& options = {});
-  Unrolled operator()(const Variable& inputs, const States& initial) { return (*this)(inputs, UnrollOptions{initial, {}}); }
-  Unrolled operator()(const Indices& symbols, const States& initial) { return (*this)(symbols, UnrollOptions{initial, {}}); }
+  Unrolled operator()(const Variable& inputs, const States& initial) {
+    return (*this)(inputs, UnrollOptions{initial, {}});
+  }
+  Unrolled operator()(const Indices& symbols, const States& initial) {
+    return (*this)(symbols, UnrollOptions{initial, {}});
+  }
 
   const RecurrentOptions& options() const { return options_; }
 
@@ -59,17 +64,19 @@ class Unroller : public Module {
 };
 
 /// A recurrent network of cells of one kind. Arguments after the Rng go to each cell's constructor,
-/// CellType(input, hidden, rng, arguments...). Parameters are named as the cell names them with PyTorch's
-/// suffixes: weight_ih_l0, weight_ih_l0_reverse, weight_ih_l1 ...
+/// CellType(input, hidden, rng, arguments...). Parameters are named as the cell names them with
+/// PyTorch's suffixes: weight_ih_l0, weight_ih_l0_reverse, weight_ih_l1 ...
 template <class CellType>
 class Recurrent : public Unroller {
  public:
   template <class... Arguments>
-  Recurrent(const RecurrentOptions& options, Rng& rng, const Arguments&... arguments) : Unroller(options, rng) {
+  Recurrent(const RecurrentOptions& options, Rng& rng, const Arguments&... arguments)
+      : Unroller(options, rng) {
     add_cells(rng, arguments...);
   }
   const CellType& cell(Size layer, Size direction = 0) const {
-    return static_cast<const CellType&>(cell_at(static_cast<std::size_t>(layer * (options().bidirectional ? 2 : 1) + direction)));
+    return static_cast<const CellType&>(
+        cell_at(static_cast<std::size_t>(layer * (options().bidirectional ? 2 : 1) + direction)));
   }
 
  private:
@@ -77,7 +84,8 @@ class Recurrent : public Unroller {
   void add_cells(Rng& rng, const Arguments&... arguments) {
     for (Size layer = 0; layer < options().layers; ++layer) {
       for (int direction = 0; direction < (options().bidirectional ? 2 : 1); ++direction) {
-        add_cell(std::make_shared<CellType>(layer_input(layer), options().hidden, rng, arguments...));
+        add_cell(
+            std::make_shared<CellType>(layer_input(layer), options().hidden, rng, arguments...));
       }
     }
   }

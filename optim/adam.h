@@ -34,11 +34,12 @@ class Adam : public Optimizer {
   std::vector<Size> updates_;  // of each parameter, for the bias correction
 };
 
-/// Adam with decoupled weight decay (Loshchilov & Hutter 2019): w -= learning_rate weight_decay w before
-/// the step, apart from the gradient.
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019): w -= learning_rate weight_decay w
+/// before the step, apart from the gradient.
 class AdamW : public Adam {
  public:
-  explicit AdamW(const std::vector<Parameter>& parameters, const AdamOptions& options = {.weight_decay = 1e-2})
+  explicit AdamW(const std::vector<Parameter>& parameters,
+                 const AdamOptions& options = {.weight_decay = 1e-2})
       : Adam(parameters, options, Decay::decoupled) {}
 };
 

@@ -15,9 +15,11 @@ double square_sum(const Tensor& t) {
     double lanes[kLanes] = {};
     Size i = 0;
     for (; i + kLanes <= t.elements(); i += kLanes) {
-      for (Size l = 0; l < kLanes; ++l) lanes[l] += static_cast<double>(values[i + l]) * static_cast<double>(values[i + l]);
+      for (Size l = 0; l < kLanes; ++l)
+        lanes[l] += static_cast<double>(values[i + l]) * static_cast<double>(values[i + l]);
     }
-    for (; i < t.elements(); ++i) lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    for (; i < t.elements(); ++i)
+      lanes[0] += static_cast<double>(values[i]) * static_cast<double>(values[i]);
     double total = 0;
     for (double lane : lanes) total += lane;
     return total;
@@ -42,21 +44,26 @@ Optimizer::Optimizer(const std::vector<Parameter>& parameters, const StepOptions
   if (parameters.empty()) fail<OptionError>("optimizer: there are no parameters to change");
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      if (parameters[i].data() == parameters[j].data()) fail<OptionError>("optimizer: {} is given twice", parameters[i].name());
+      if (parameters[i].data() == parameters[j].data())
+        fail<OptionError>("optimizer: {} is given twice", parameters[i].name());
     }
   }
   set_learning_rate(options.learning_rate);
-  if (!(options.clip_norm >= 0)) fail<OptionError>("optimizer: clip_norm {} is negative", options.clip_norm);
+  if (!(options.clip_norm >= 0))
+    fail<OptionError>("optimizer: clip_norm {} is negative", options.clip_norm);
   for (const L2& penalty : options.regularizers) {
-    if (!(penalty.strength >= 0)) fail<OptionError>("optimizer: L2 strength {} is negative", penalty.strength);
+    if (!(penalty.strength >= 0))
+      fail<OptionError>("optimizer: L2 strength {} is negative", penalty.strength);
   }
-  // What lives as long as the parameters is taken now, so that the first step asks for all that later
-  // ones need.
-  for (const Parameter& parameter : parameters) parameter.data()->gradient.reserve(parameter.shape(), parameter.dtype());
+  // What lives as long as the parameters is taken now, so that the first step asks for all that
+  // later ones need.
+  for (const Parameter& parameter : parameters)
+    parameter.data()->gradient.reserve(parameter.shape(), parameter.dtype());
 }
 
 void Optimizer::set_learning_rate(double rate) {
-  if (!(rate >= 0) || !std::isfinite(rate)) fail<OptionError>("optimizer: learning rate {}; a finite number of at least 0 is needed", rate);
+  if (!(rate >= 0) || !std::isfinite(rate))
+    fail<OptionError>("optimizer: learning rate {}; a finite number of at least 0 is needed", rate);
   options_.learning_rate = rate;
 }
 
@@ -70,7 +77,8 @@ Report Optimizer::step() {
   for (const L2& penalty : options_.regularizers) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if (!gradients_[i]) continue;
-      if (gradients_[i].buffer() == parameters_[i].data()->gradient.buffer()) gradients_[i] = gradients_[i].contiguous_copy();
+      if (gradients_[i].buffer() == parameters_[i].data()->gradient.buffer())
+        gradients_[i] = gradients_[i].contiguous_copy();
       add_scaled(gradients_[i], penalty.strength, parameters_[i].value());
     }
   }
@@ -82,7 +90,8 @@ Report Optimizer::step() {
   if (!finite && options_.on_non_finite == OnNonFinite::raise) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if (gradients_[i] && !all_finite(gradients_[i])) {
-        fail<NonFiniteError>("optimizer: the gradient of {} is not finite in step {}", parameters_[i].name(), steps_ + 1);
+        fail<NonFiniteError>("optimizer: the gradient of {} is not finite in step {}",
+                             parameters_[i].name(), steps_ + 1);
       }
     }
     fail<NonFiniteError>("optimizer: the norm of the gradient overflows in step {}", steps_ + 1);
@@ -91,7 +100,8 @@ Report Optimizer::step() {
   report.shrunk = !finite && options_.on_non_finite == OnNonFinite::shrink;
   // Clip.
   report.clipped = finite && options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
-  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6) : 1;  // as PyTorch's clip_grad_norm_
+  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6)
+                                      : 1;  // as PyTorch's clip_grad_norm_
   // Update.
   if (!report.skipped) ++steps_;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -109,9 +119,11 @@ Report Optimizer::step() {
   return report;
 }
 
-Tensor& Optimizer::remembered(std::vector<Tensor>& memory, const Parameter& parameter, std::size_t i) {
+Tensor& Optimizer::remembered(std::vector<Tensor>& memory, const Parameter& parameter,
+                              std::size_t i) {
   if (memory.size() <= i) memory.resize(i + 1);
-  if (!memory[i] || memory[i].dtype() != parameter.dtype()) memory[i] = Tensor::zeros(parameter.shape(), parameter.dtype());
+  if (!memory[i] || memory[i].dtype() != parameter.dtype())
+    memory[i] = Tensor::zeros(parameter.shape(), parameter.dtype());
   return memory[i];
 }
 

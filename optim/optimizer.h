@@ -1,8 +1,8 @@
 #pragma once
+#include <hindsight/autograd/parameter.h>
+
 #include <string>
 #include <vector>
-
-#include <hindsight/autograd/parameter.h>
 
 namespace hindsight::optim {
 
@@ -21,7 +21,8 @@ enum class OnNonFinite {
 /// What every optimizer does around its update rule.
 struct StepOptions {
   double learning_rate = 1e-3;
-  double clip_norm = 0;  ///< largest global norm of the gradient (Pascanu et al. 2013); 0 does not clip
+  double clip_norm =
+      0;  ///< largest global norm of the gradient (Pascanu et al. 2013); 0 does not clip
   std::vector<L2> regularizers = {};
   OnNonFinite on_non_finite = OnNonFinite::raise;
 };
@@ -30,8 +31,8 @@ struct StepOptions {
 struct Report {
   double gradient_norm = 0;  ///< global 2-norm with regularizers, before clipping
   bool clipped = false;
-  bool skipped = false;   ///< a non-finite gradient, and the policy was skip
-  bool shrunk = false;    ///< a non-finite gradient, and the policy was shrink
+  bool skipped = false;  ///< a non-finite gradient, and the policy was skip
+  bool shrunk = false;   ///< a non-finite gradient, and the policy was shrink
 };
 
 /// Changes parameters by their gradients. One step is a pipeline: collect the gradients, add the

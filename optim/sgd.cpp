@@ -3,12 +3,20 @@
 namespace hindsight::optim {
 
 Sgd::Sgd(const std::vector<Parameter>& parameters, const SgdOptions& options)
-    : Optimizer(parameters, {options.learning_rate, options.clip_norm, options.regularizers, options.on_non_finite}), options_(options) {
+    : Optimizer(parameters, {options.learning_rate, options.clip_norm, options.regularizers,
+                             options.on_non_finite}),
+      options_(options) {
   if (!(options.momentum >= 0) || !(options.weight_decay >= 0)) {
-    fail<OptionError>("Sgd: momentum {} and weight decay {} must not be negative", options.momentum, options.weight_decay);
+    fail<OptionError>("Sgd: momentum {} and weight decay {} must not be negative", options.momentum,
+                      options.weight_decay);
   }
   if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
     fail<OptionError>("Sgd: nesterov needs a momentum and no dampening");
+  }
+  started_.resize(parameters.size());
+  for (std::size_t i = 0; options.momentum > 0 && i < parameters.size(); ++i) {
+    remembered(momentum_, parameters[i],
+               i);  // now, so that no later step asks the system for memory
   }
 }
 
@@ -19,15 +27,19 @@ void Sgd::update(std::size_t i, const Tensor& gradient, double scale) {
     T* w = parameter.value().data<T>();
     const T* g = gradient.data<T>();
     const Size n = gradient.elements();
-    const T s = static_cast<T>(scale), rate = static_cast<T>(learning_rate()), decay = static_cast<T>(options_.weight_decay);
+    const T s = static_cast<T>(scale), rate = static_cast<T>(learning_rate()),
+            decay = static_cast<T>(options_.weight_decay);
     if (options_.momentum == 0) {
       for (Size k = 0; k < n; ++k) w[k] -= rate * (s * g[k] + decay * w[k]);
       return;
     }
-    const bool first = momentum_.size() <= i || !momentum_[i];
+    const bool first = !started_[i];
+    started_[i] = true;
     T* b = remembered(momentum_, parameter, i).template data<T>();
-    const T mu = first ? T(0) : static_cast<T>(options_.momentum), keep = first ? T(1) : static_cast<T>(1 - options_.dampening);
-    const T ahead = options_.nesterov ? static_cast<T>(options_.momentum) : T(1), direct = options_.nesterov ? T(1) : T(0);
+    const T mu = first ? T(0) : static_cast<T>(options_.momentum),
+            keep = first ? T(1) : static_cast<T>(1 - options_.dampening);
+    const T ahead = options_.nesterov ? static_cast<T>(options_.momentum) : T(1),
+            direct = options_.nesterov ? T(1) : T(0);
     for (Size k = 0; k < n; ++k) {
       const T d = s * g[k] + decay * w[k];
       b[k] = mu * b[k] + keep * d;

@@ -27,6 +27,7 @@ class Sgd : public Optimizer {
  private:
   SgdOptions options_;
   std::vector<Tensor> momentum_;
+  std::vector<bool> started_;  // the first step of each parameter takes the gradient as it is
 };
 
 }  // namespace hindsight::optim
