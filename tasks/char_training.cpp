@@ -1,0 +1,109 @@
+#include "char_training.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+namespace hindsight::tasks {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr double kMemory = 1.0 / 30;  // weight of a chunk in the recent mean
+
+/// Reads the streams chunk by chunk; `loss_of` gives a chunk's loss and moves the states on.
+template <class LossOf>
+Pass read(const Streams& streams, Size chunk, const GoOn& go_on, LossOf&& loss_of) {
+  const Clock::time_point start = Clock::now();
+  nn::States states;
+  Pass pass;
+  pass.all_steps = streams.steps();
+  double total = 0;
+  while (!pass.complete()) {
+    const Size steps = std::min(chunk, streams.steps() - pass.steps);
+    const double loss =
+        loss_of(streams.chunk(pass.steps, steps), streams.chunk(pass.steps + 1, steps), &states);
+    pass.recent = pass.steps == 0 ? loss : pass.recent + kMemory * (loss - pass.recent);
+    total += loss * static_cast<double>(steps);
+    pass.steps += steps;
+    pass.nats = total / static_cast<double>(pass.steps);
+    pass.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    pass.characters_per_second = static_cast<double>(pass.steps * streams.batch()) / pass.seconds;
+    if (!go_on(pass)) break;
+  }
+  return pass;
+}
+
+}  // namespace
+
+void check_memory(const CharModelOptions& model, const CharTrainingOptions& training, Size symbols,
+                  Size batch) {
+  // Values, gradients and Adam's two moments; of a chunk, what a layer keeps for the way back.
+  constexpr double kPerParameter = 4, kPerUnit = 10, kPerLogit = 3;
+  const double floats =
+      kPerParameter * static_cast<double>(CharModel::parameters_of(model, symbols)) +
+      static_cast<double>(training.chunk * batch) *
+          (kPerUnit * static_cast<double>(model.hidden * model.layers) +
+           kPerLogit * static_cast<double>(symbols));
+  const double needed = floats * static_cast<double>(bytes_of(DType::f32)) / 1e9;
+  const double has = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
+  if (needed <= has) return;
+  fail<OptionError>(
+      "training {} layers of {} units on {} streams of {} steps takes about {:.3g} GB of memory, "
+      "and this machine has "
+      "{:.3g} GB",
+      model.layers, model.hidden, batch, training.chunk, needed, has);
+}
+
+double bits(double nats) { return nats / std::log(2.0); }
+
+CharTrainer::CharTrainer(const CharModel& model, const CharTrainingOptions& options)
+    : model_(model),
+      options_(options),
+      optimizer_(model.parameters(),
+                 {.learning_rate = options.learning_rate, .clip_norm = options.clip}) {}
+
+double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::States* states) {
+  std::optional<FiniteChecks> checks;
+  if (options_.check_finite) checks.emplace();
+  try {
+    Tape tape;
+    CharModel::Prediction prediction = model_(symbols, *states);
+    const Variable loss = cross_entropy(prediction.logits, next);
+    const double nats = loss.item();
+    if (!std::isfinite(nats)) fail<NonFiniteError>("the loss is {}", nats);
+    tape.backward(loss);
+    optimizer_.step();
+    *states = std::move(prediction.final);  // constants once the tape is gone
+    return nats;
+  } catch (const NonFiniteError& error) {
+    fail<NonFiniteError>(
+        "training broke off in step {}: {}; a smaller learning rate or clip norm may help{}",
+        optimizer_.steps() + 1, error.what(),
+        options_.check_finite ? "" : ", --check-finite names the operation");
+  }
+}
+
+Pass CharTrainer::train(const Streams& streams, const GoOn& go_on) {
+  return read(streams, options_.chunk, go_on,
+              [this](const Indices& symbols, const Indices& next, nn::States* states) {
+                return learn(symbols, next, states);
+              });
+}
+
+Pass CharTrainer::validate(const Streams& streams, const GoOn& go_on) {
+  const nn::Evaluation mode;
+  const Tape::Pause pause;
+  return read(streams, options_.chunk, go_on,
+              [this](const Indices& symbols, const Indices& next, nn::States* states) {
+                CharModel::Prediction prediction = model_(symbols, *states);
+                *states = std::move(prediction.final);
+                return cross_entropy(prediction.logits, next).item();
+              });
+}
+
+}  // namespace hindsight::tasks

@@ -1,0 +1,30 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace hindsight::tasks {
+
+/// A subcommand and what it does, returning the program's exit status.
+struct Command {
+  CLI::App* app;
+  std::function<int()> run;
+};
+
+/// Each adds its options and examples to the program.
+std::vector<Command> add_charlm(CLI::App& program);
+Command add_quickstart(CLI::App& program);
+Command add_info(CLI::App& program);
+
+/// Checks of an option's value, with a message that says what is needed.
+CLI::Validator whole_number(std::int64_t low, std::int64_t high);
+CLI::Validator number_from(double low);
+CLI::Validator number_between(double low, double high);  ///< without `high` itself
+
+/// --seed and --threads mean the same everywhere.
+void add_seed(CLI::App& app, std::uint64_t& seed);
+/// Takes effect when the command line is read.
+void add_threads(CLI::App& app);
+
+}  // namespace hindsight::tasks

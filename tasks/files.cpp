@@ -1,0 +1,77 @@
+#include "files.h"
+
+#include <fcntl.h>
+#include <hindsight/autograd/error.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+namespace hindsight::tasks {
+namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 31;  // an axis has 31 bits
+
+const char* reason() { return std::strerror(errno); }
+
+}  // namespace
+
+std::string read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  if (!file) fail<FileError>("cannot read '{}': {}", path, reason());
+  std::string text;
+  char block[1 << 16];
+  while (const std::size_t count = std::fread(block, 1, sizeof block, file.get())) {
+    text.append(block, count);
+    if (text.size() > kMostBytes)
+      fail<FileError>("cannot read '{}': it is larger than 2 GiB", path);
+  }
+  if (std::ferror(file.get())) fail<FileError>("cannot read '{}': {}", path, reason());
+  return text;
+}
+
+void check_writable(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    fail<FileError>("cannot write '{}': it is {}", path,
+                    S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
+  }
+  // Saving replaces the file, so what counts is whether its folder takes a new one.
+  std::error_code missing;
+  const std::filesystem::path target = std::filesystem::canonical(path, missing);  // behind links
+  const std::filesystem::path folder =
+      (missing ? std::filesystem::path(path) : target).parent_path();
+  std::string probe = (folder.empty() ? "." : folder.string()) + "/.hindsight-XXXXXX";
+  const int descriptor = mkstemp(probe.data());
+  if (descriptor < 0) fail<FileError>("cannot write '{}': {}", path, reason());
+  close(descriptor);
+  unlink(probe.c_str());
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code missing;
+  return std::filesystem::equivalent(a, b, missing) ||
+         std::filesystem::weakly_canonical(a, missing) ==
+             std::filesystem::weakly_canonical(b, missing);
+}
+
+LineFile::LineFile(const std::string& path, const std::string& header)
+    : path_(path), descriptor_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) fail<FileError>("cannot write '{}': {}", path, reason());
+  append(header);
+}
+
+LineFile::~LineFile() { close(descriptor_); }
+
+void LineFile::append(const std::string& line) {
+  const std::string whole = line + "\n";
+  const ssize_t written = write(descriptor_, whole.data(), whole.size());
+  if (written == static_cast<ssize_t>(whole.size())) return;
+  fail<FileError>("cannot write '{}': {}", path_, written < 0 ? reason() : "no space left");
+}
+
+}  // namespace hindsight::tasks

@@ -1,0 +1,15 @@
+#pragma once
+#include <string>
+
+namespace hindsight::tasks {
+
+/// The project's own *.h, *.cpp and *.md files as one text, in the order of their names whatever
+/// their folder, so that its end is a mixture of all parts. FileError where the sources are not
+/// there.
+struct SourceText {
+  std::string text;
+  int files = 0;
+};
+SourceText gather_source_text();
+
+}  // namespace hindsight::tasks
