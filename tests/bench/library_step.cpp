@@ -1,7 +1,7 @@
+#include <hindsight/autograd/autograd.h>
 #include <hindsight/nn/linear.h>
 #include <hindsight/nn/lstm.h>
 #include <hindsight/nn/rnn.h>
-#include <hindsight/autograd/autograd.h>
 #include <hindsight/optim/optim.h>
 
 #include "contestants.h"
@@ -18,13 +18,18 @@ struct UserLstmCell : nn::Cell {
 
   UserLstmCell(Size input, Size hidden_size, Rng& rng)
       : weight_ih(parameter("weight_ih", nn::init::uniform({4 * hidden_size, input}, 0.1, rng))),
-        weight_hh(parameter("weight_hh", nn::init::uniform({4 * hidden_size, hidden_size}, 0.1, rng))),
+        weight_hh(
+            parameter("weight_hh", nn::init::uniform({4 * hidden_size, hidden_size}, 0.1, rng))),
         bias_ih(parameter("bias_ih", nn::init::zeros({4 * hidden_size}))),
         bias_hh(parameter("bias_hh", nn::init::zeros({4 * hidden_size}))),
         hidden(hidden_size) {}
 
-  Variable project(const Variable& inputs) const override { return matmul(inputs, transpose(weight_ih)); }
-  nn::State begin(const nn::State& initial) const override { return {initial[0], initial[1], bias_ih + bias_hh}; }
+  Variable project(const Variable& inputs) const override {
+    return matmul(inputs, transpose(weight_ih));
+  }
+  nn::State begin(const nn::State& initial) const override {
+    return {initial[0], initial[1], bias_ih + bias_hh};
+  }
   nn::State step(const Variable& px, const nn::State& state) const override {
     const auto [i, f, g, o] = chunk<4>(px + matmul(state[0], transpose(weight_hh)) + state[2]);
     const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
@@ -89,9 +94,12 @@ Contestant contestant(const std::string& name, const Problem& problem) {
 }  // namespace
 
 Contestant library_step(const Problem& problem) {
-  return problem.model == "lstm" ? contestant<nn::Lstm>("step", problem) : contestant<nn::Rnn>("step", problem);
+  return problem.model == "lstm" ? contestant<nn::Lstm>("step", problem)
+                                 : contestant<nn::Rnn>("step", problem);
 }
 
-Contestant user_step(const Problem& problem) { return contestant<nn::Recurrent<UserLstmCell>>("user", problem); }
+Contestant user_step(const Problem& problem) {
+  return contestant<nn::Recurrent<UserLstmCell>>("user", problem);
+}
 
 }  // namespace hindsight::bench

@@ -10,7 +10,8 @@
 
 #include "contestants.h"
 
-/// What the tape itself costs: one small operation, and memory asked of the system per training step.
+/// What the tape itself costs: one small operation, and memory asked of the system per training
+/// step.
 
 namespace {
 
@@ -18,8 +19,9 @@ std::atomic<std::int64_t> allocations{0};
 
 void* counted(std::size_t bytes, std::size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
-  void* block = alignment > alignof(std::max_align_t) ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
-                                                      : std::malloc(bytes == 0 ? 1 : bytes);
+  void* block = alignment > alignof(std::max_align_t)
+                    ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
+                    : std::malloc(bytes == 0 ? 1 : bytes);
   if (!block) throw std::bad_alloc();
   return block;
 }
@@ -28,7 +30,9 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 
 // Every new of the program, the library's pool included, is counted.
 void* operator new(std::size_t bytes) { return counted(bytes, 1); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) { return counted(bytes, static_cast<std::size_t>(alignment)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
@@ -59,19 +63,23 @@ double fused_op_ns() {
 
 /// Allocations of each of a few training steps, by new and by the pool.
 void print_allocations(const std::string& model) {
-  const bench::Contestant step = bench::library_step(bench::make_problem(model, {100, 32, 64, 128}, 1));
+  const bench::Contestant step =
+      bench::library_step(bench::make_problem(model, {100, 32, 64, 128}, 1));
   for (int i = 1; i <= 4; ++i) {
-    const std::int64_t before = allocations.load(), pool_before = pool::statistics().system_allocations;
+    const std::int64_t before = allocations.load(),
+                       pool_before = pool::statistics().system_allocations;
     step.step();
-    fmt::print("{} step {}: {} system allocations, {} of them by the pool\n", model, i, allocations.load() - before,
-               pool::statistics().system_allocations - pool_before);
+    fmt::print("{} step {}: {} system allocations, {} of them by the pool\n", model, i,
+               allocations.load() - before, pool::statistics().system_allocations - pool_before);
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("What the tape costs: one fused operation on 16 floats, and system allocations per training step");
+  CLI::App app(
+      "What the tape costs: one fused operation on 16 floats, and system allocations per training "
+      "step");
   app.footer("\nexample:\n  overhead\n");
   CLI11_PARSE(app, argc, argv);
   blas::set_threads(1);

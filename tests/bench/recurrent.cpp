@@ -82,7 +82,8 @@ struct Ratio {
   const char *above, *below;
 };
 constexpr const char* kContestants[] = {"step", "user", "hand-written", "products", "PyTorch"};
-constexpr Ratio kRatios[] = {{"step", "hand-written"}, {"products", "step"}, {"PyTorch", "step"}, {"user", "step"}};
+constexpr Ratio kRatios[] = {
+    {"step", "hand-written"}, {"products", "step"}, {"PyTorch", "step"}, {"user", "step"}};
 
 /// The table: a row per model and shape; for each contestant the median and the minimum in ms, then
 /// ratios of the medians. What did not take part is "-".
@@ -92,11 +93,13 @@ std::vector<std::string> headings() {
     cells.push_back(fmt::format("{} ms", name));
     cells.push_back("min");
   }
-  for (const Ratio& ratio : kRatios) cells.push_back(fmt::format("{}/{}", ratio.above, ratio.below));
+  for (const Ratio& ratio : kRatios)
+    cells.push_back(fmt::format("{}/{}", ratio.above, ratio.below));
   return cells;
 }
 
-std::vector<std::string> results(const Problem& problem, const std::string& shape, const std::vector<Contestant>& contestants,
+std::vector<std::string> results(const Problem& problem, const std::string& shape,
+                                 const std::vector<Contestant>& contestants,
                                  const std::vector<Timing>& timings) {
   const auto find = [&](const std::string& name) -> const Timing* {
     for (std::size_t k = 0; k < contestants.size(); ++k) {
@@ -124,7 +127,9 @@ void print_row(const Options& options, const std::vector<std::string>& cells) {
       const bool quoted = cells[i].find(',') != std::string::npos;
       line += fmt::format(quoted ? "{}\"{}\"" : "{}{}", i == 0 ? "" : ",", cells[i]);
     } else {
-      const std::size_t width = std::max<std::size_t>(headings()[i].size(), i == 0 ? 5 : i == 1 ? 13 : 8);
+      const std::size_t width = std::max<std::size_t>(headings()[i].size(), i == 0   ? 5
+                                                                            : i == 1 ? 13
+                                                                                     : 8);
       line += fmt::format(i < 2 ? "{:<{}}  " : "{:>{}}  ", cells[i], width);
     }
   }
@@ -147,7 +152,8 @@ bool run(const Options& options) {
       const Problem problem = make_problem(model, shapes[k], 1);
       const auto contestants = contestants_for(problem, options.threads);
       agree &= losses_agree(contestants, model + " " + options.shapes[k]);
-      print_row(options, results(problem, options.shapes[k], contestants, measure(contestants, options.seconds)));
+      print_row(options, results(problem, options.shapes[k], contestants,
+                                 measure(contestants, options.seconds)));
     }
   }
   return agree;
