@@ -108,6 +108,9 @@ void run_training(Case& c) {
   o.finish();
 
   const Indices text = c.indices("text");
+  if (text.shape().rank() != 2 || text.shape()[0] != chunks * steps + 1) {
+    fail<ShapeError>("text is {}; {} rows are needed", text.shape(), chunks * steps + 1);
+  }
   std::vector<double> losses, norms;
   nn::States states;
   for (Size k = 0; k < chunks; ++k) {
