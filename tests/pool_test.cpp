@@ -124,7 +124,8 @@ TEST_CASE("buffers are shared by copies and count their owners") {
   CHECK(!a.unique());
   c.reset();
   CHECK(a.unique());
-  a = a;  // NOLINT: on purpose
+  const Buffer& same = a;
+  a = same;
   CHECK(a);
   CHECK(!Buffer());
 }
