@@ -2,6 +2,7 @@
 /// Everything of hindsight::autograd.
 
 #include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/cumulative.h>
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/error.h>
 #include <hindsight/autograd/expression.h>
@@ -10,6 +11,8 @@
 #include <hindsight/autograd/gradcheck.h>
 #include <hindsight/autograd/index_ops.h>
 #include <hindsight/autograd/indices.h>
+#include <hindsight/autograd/layer_norm.h>
+#include <hindsight/autograd/losses.h>
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/parameter.h>
 #include <hindsight/autograd/random.h>

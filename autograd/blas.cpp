@@ -28,12 +28,6 @@ namespace {
 constexpr double kThreadedFlops =
     3e7;  // a second thread costs some 10 us to wake: 30 MFLOP hide it
 
-// Where OpenBLAS's kernels for small matrices beat oneDNN, in m n k; measured on Zen 4 and Zen 5.
-constexpr std::int64_t kSmallRow = 1 << 17;         // of one row
-constexpr std::int64_t kSmallProduct = 1'000'000;   // the largest its small-matrix kernels take
-constexpr std::int64_t kSmallTransposed = 1 << 15;  // with a transposed right side
-constexpr std::int64_t kNarrow = 64;  // columns of a product with a transposed left side
-
 int initial_threads() {
   if (const char* text = std::getenv("OMP_NUM_THREADS")) {
     if (const int count = std::atoi(text); count > 0) return count;
@@ -117,6 +111,12 @@ void openblas_product(const MatrixOf<const double>& a, const MatrixOf<const doub
 }
 
 #ifdef HINDSIGHT_HAS_DNNL
+// Where OpenBLAS's kernels for small matrices beat oneDNN, in m n k; measured on Zen 4 and Zen 5.
+constexpr std::int64_t kSmallRow = 1 << 17;         // of one row
+constexpr std::int64_t kSmallProduct = 1'000'000;   // the largest its small-matrix kernels take
+constexpr std::int64_t kSmallTransposed = 1 << 15;  // with a transposed right side
+constexpr std::int64_t kNarrow = 64;  // columns of a product with a transposed left side
+
 bool dnnl_product(const MatrixOf<const float>& a, const MatrixOf<const float>& b, float beta,
                   const MatrixOf<float>& c, int threads) {
   const std::int64_t size = c.rows * c.columns * a.columns;
@@ -153,20 +153,6 @@ void multiply_any(const MatrixOf<const T>& a, const MatrixOf<const T>& b, T beta
   openblas_product(a, b, beta, c);
 }
 
-constexpr std::int64_t kTile = 16;  // a tile of both sides stays in the first-level cache
-
-template <class T>
-void transpose_any(const T* from, std::int64_t rows, std::int64_t columns, T* to) {
-  for (std::int64_t i0 = 0; i0 < rows; i0 += kTile) {
-    for (std::int64_t j0 = 0; j0 < columns; j0 += kTile) {
-      const std::int64_t i1 = std::min(i0 + kTile, rows), j1 = std::min(j0 + kTile, columns);
-      for (std::int64_t j = j0; j < j1; ++j) {
-        for (std::int64_t i = i0; i < i1; ++i) to[j * rows + i] = from[i * columns + j];
-      }
-    }
-  }
-}
-
 }  // namespace
 
 void multiply(const MatrixOf<const float>& a, const MatrixOf<const float>& b, float beta,
@@ -178,11 +164,17 @@ void multiply(const MatrixOf<const double>& a, const MatrixOf<const double>& b, 
   multiply_any<double>(a, b, beta, c);
 }
 
-void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to) {
-  transpose_any(from, rows, columns, to);
+void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to,
+               std::int64_t stride) {
+  cblas_somatcopy(CblasRowMajor, CblasTrans, static_cast<blasint>(rows),
+                  static_cast<blasint>(columns), 1, from, static_cast<blasint>(columns), to,
+                  static_cast<blasint>(stride));
 }
-void transpose(const double* from, std::int64_t rows, std::int64_t columns, double* to) {
-  transpose_any(from, rows, columns, to);
+void transpose(const double* from, std::int64_t rows, std::int64_t columns, double* to,
+               std::int64_t stride) {
+  cblas_domatcopy(CblasRowMajor, CblasTrans, static_cast<blasint>(rows),
+                  static_cast<blasint>(columns), 1, from, static_cast<blasint>(columns), to,
+                  static_cast<blasint>(stride));
 }
 
 void set_threads(int count) {

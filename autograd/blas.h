@@ -14,8 +14,6 @@ struct MatrixOf {
   std::int64_t stride;      ///< elements between the starts of two stored rows
   bool transposed = false;  ///< stored as columns by rows
 };
-using ConstMatrix32 = MatrixOf<const float>;
-using ConstMatrix64 = MatrixOf<const double>;
 
 /// c = a b + beta c, with a: (m, k), b: (k, n), c: (m, n), c stored untransposed. beta 0
 /// overwrites.
@@ -24,9 +22,12 @@ void multiply(const MatrixOf<const float>& a, const MatrixOf<const float>& b, fl
 void multiply(const MatrixOf<const double>& a, const MatrixOf<const double>& b, double beta,
               const MatrixOf<double>& c);
 
-/// to (columns, rows) = transpose of from (rows, columns), both contiguous.
-void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to);
-void transpose(const double* from, std::int64_t rows, std::int64_t columns, double* to);
+/// to (columns, rows), its rows `stride` elements apart, = transpose of the contiguous from (rows,
+/// columns).
+void transpose(const float* from, std::int64_t rows, std::int64_t columns, float* to,
+               std::int64_t stride);
+void transpose(const double* from, std::int64_t rows, std::int64_t columns, double* to,
+               std::int64_t stride);
 
 /// Threads a large product may use; small ones always run on one, where a second thread only costs.
 /// Starts as OMP_NUM_THREADS where set, else the number of cores.

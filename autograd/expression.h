@@ -1,4 +1,5 @@
 #pragma once
+#include <hindsight/autograd/activations.h>
 #include <hindsight/autograd/functions.h>
 #include <hindsight/autograd/variable.h>
 
@@ -6,7 +7,7 @@
 #include <type_traits>
 
 /// Operators and functions on Variables build a delayed expression; turning it into a Variable
-/// computes all of it in one pass over memory (see fused.h).
+/// computes all of it in one pass over memory: that is in fused.h, which is the header to include.
 namespace hindsight {
 
 /// A number in an expression.
@@ -103,6 +104,10 @@ template <class... T>
 using require_lazy =
     std::enable_if_t<(is_operand<std::decay_t<T>> && ...) && (is_lazy<std::decay_t<T>> || ...)>;
 
+inline void check_limits(const char* op, double low, double high) {
+  if (!(low <= high)) fail<OptionError>("{}: low {} is above high {}", op, low, high);
+}
+
 }  // namespace detail
 
 template <class F, class... Arguments>
@@ -110,7 +115,7 @@ Shape Expression<F, Arguments...>::shape() const {
   Shape shape;
   bool first = true;
   detail::for_each_leaf(*this, [&](const Variable& leaf) {
-    if (first || leaf.shape() != shape)
+    if (first || !broadcasts_to(leaf.shape(), shape))
       shape = first ? leaf.shape() : broadcast_shapes(detail::name_of<F>, shape, leaf.shape());
     first = false;
   });
@@ -142,6 +147,15 @@ HINDSIGHT_BINARY(pow, Power)
 HINDSIGHT_BINARY(power, Power)  // its name in derivatives
 HINDSIGHT_BINARY(maximum, Maximum)
 HINDSIGHT_BINARY(minimum, Minimum)
+HINDSIGHT_BINARY(log_add_exp, LogAddExp)
+HINDSIGHT_BINARY(greater, Greater)  // comparisons: 1 where true, else 0; no gradient
+HINDSIGHT_BINARY(greater_equal, GreaterEqual)
+HINDSIGHT_BINARY(less, Less)
+HINDSIGHT_BINARY(less_equal, LessEqual)
+HINDSIGHT_BINARY(equal, Equal)
+HINDSIGHT_BINARY(not_equal, NotEqual)
+HINDSIGHT_BINARY(masked, Masked)
+HINDSIGHT_BINARY(gap, Gap)
 HINDSIGHT_UNARY(operator-, Negate)
 HINDSIGHT_UNARY(exp, Exp)
 HINDSIGHT_UNARY(log, Log)
@@ -154,6 +168,67 @@ HINDSIGHT_UNARY(abs, Abs)
 HINDSIGHT_UNARY(sign, Sign)
 HINDSIGHT_UNARY(positive, Positive)
 HINDSIGHT_UNARY(heaviside, Heaviside)
+HINDSIGHT_UNARY(is_zero, IsZero)
+HINDSIGHT_UNARY(sin, Sin)
+HINDSIGHT_UNARY(cos, Cos)
+HINDSIGHT_UNARY(log1p, Log1p)
+HINDSIGHT_UNARY(expm1, Expm1)
+HINDSIGHT_UNARY(reciprocal, Reciprocal)
+HINDSIGHT_UNARY(rsqrt, Rsqrt)
+HINDSIGHT_UNARY(erf, Erf)
+HINDSIGHT_UNARY(erfc, Erfc)
+HINDSIGHT_UNARY(floor, Floor)
+HINDSIGHT_UNARY(softplus, Softplus)
+HINDSIGHT_UNARY(log_sigmoid, LogSigmoid)
+HINDSIGHT_UNARY(silu, Silu)
+HINDSIGHT_UNARY(gelu, Gelu)
+HINDSIGHT_UNARY(hardsigmoid, HardSigmoid)
+HINDSIGHT_UNARY(softsign, Softsign)
+
+/// x above 0, alpha (exp(x) - 1) below.
+template <class X, class = detail::require_lazy<X>>
+auto elu(X&& x, double alpha = 1) {
+  return detail::make_expression(functions::Elu{alpha}, std::forward<X>(x));
+}
+
+/// x above 0, slope x below.
+template <class X, class = detail::require_lazy<X>>
+auto leaky_relu(X&& x, double slope = 0.01) {
+  return detail::make_expression(functions::LeakyRelu{slope}, std::forward<X>(x));
+}
+
+/// x kept within [low, high], with slope 1 at these ends. OptionError unless low <= high.
+template <class X, class = detail::require_lazy<X>>
+auto clamp(X&& x, double low, double high) {
+  detail::check_limits("clamp", low, high);
+  return detail::make_expression(functions::Clamp{low, high}, std::forward<X>(x));
+}
+
+/// The same with slope 0 at the ends, as PyTorch has it.
+template <class X, class = detail::require_lazy<X>>
+auto hardtanh(X&& x, double low = -1, double high = 1) {
+  detail::check_limits("hardtanh", low, high);
+  return detail::make_expression(functions::HardTanh{low, high}, std::forward<X>(x));
+}
+
+/// a where the mask is not 0, else b; what the other one is there does not matter. All broadcast.
+template <class M, class A, class B, class = detail::require_lazy<M, A, B>>
+auto where(const M& mask, A&& a, B&& b) {
+  return detail::make_expression(functions::Where{}, masked(mask, std::forward<A>(a)),
+                                 masked(is_zero(mask), std::forward<B>(b)));
+}
+
+/// `fill` where the mask is not 0, else x. What is filled gets no gradient, nor does the mask.
+template <class X, class M, class = detail::require_lazy<X, M>>
+auto masked_fill(X&& x, const M& mask, double fill) {
+  return where(mask, fill, std::forward<X>(x));
+}
+
+/// (1 - weight) a + weight b: exactly a at weight 0 and b at 1.
+template <class A, class B, class W, class = detail::require_lazy<A, B, W>>
+auto lerp(A&& a, B&& b, const W& weight) {
+  return (1 - weight) * std::forward<A>(a) + weight * std::forward<B>(b);
+}
 
 /// A derivative that is 0 everywhere.
 inline auto operator*(const Variable& gradient, Zero) { return gradient * 0.0; }
@@ -162,6 +237,3 @@ inline auto operator*(const Variable& gradient, Zero) { return gradient * 0.0; }
 #undef HINDSIGHT_BINARY
 
 }  // namespace hindsight
-
-// How an expression becomes a Variable.
-#include <hindsight/autograd/fused.h>

@@ -37,6 +37,9 @@ xsimd::batch<T, A> operator*(const xsimd::batch<T, A>&, Zero) {
 /// Stands in for what `kReads` does not name.
 struct Unused {};
 
+/// Of a plain number in a derivative.
+inline double is_zero(double x) { return x == 0 ? 1 : 0; }
+
 namespace functions {
 
 struct Add {
@@ -205,6 +208,20 @@ struct Positive {
   }
 };
 
+/// 1 where x is 0, else 0.
+struct IsZero {
+  static constexpr unsigned kReads = kNothing;
+  static constexpr const char* kName = "is_zero";
+  template <class X>
+  auto value(const X& x) const {
+    return select(x == X(0), X(1), X(0));
+  }
+  template <class X, class Y>
+  Zero derivative(const X&, const Y&) const {
+    return {};
+  }
+};
+
 /// -1, 0 or 1.
 struct Sign {
   static constexpr unsigned kReads = kNothing;
@@ -272,6 +289,8 @@ struct Abs {
   }
 };
 
+/// At a = 0 the formulas of the derivatives are 0 times infinity, by a for b = 0 and by b for
+/// b >= 0. What is added to them there makes that factor finite: the slope is 0, as PyTorch has it.
 struct Power {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kOutput;
   static constexpr bool kCostly = true;
@@ -282,12 +301,13 @@ struct Power {
   }
   template <class A, class B, class Y>
   auto by_left(const A& a, const B& b, const Y&) const {
-    return b * power(a, b - 1);
+    return b * power(a, b - 1 + is_zero(a) * is_zero(b));
   }
   template <class A, class B, class Y>
   auto by_right(const A& a, const B&, const Y& y) const {
     using std::log;  // a may be a plain number
-    return y * log(a);
+    // At 0, y is 0 or 1; for b < 0 it is infinite, and so is the slope.
+    return y * log(a + is_zero(a) * (1 - positive(y - 1)));
   }
 };
 
@@ -337,6 +357,10 @@ batch<T, A> positive(const batch<T, A>& x) {
 template <class T, class A>
 batch<T, A> heaviside(const batch<T, A>& x) {
   return hindsight::functions::Heaviside{}.value(x);
+}
+template <class T, class A>
+batch<T, A> is_zero(const batch<T, A>& x) {
+  return hindsight::functions::IsZero{}.value(x);
 }
 template <class T, class A>
 batch<T, A> sigmoid(const batch<T, A>& x) {

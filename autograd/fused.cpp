@@ -1,5 +1,6 @@
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
+#include <hindsight/autograd/lenders.h>
 #include <hindsight/autograd/sweep.h>
 
 namespace hindsight::detail {
@@ -233,13 +234,16 @@ struct BackwardPass {
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
                   FusedOperation* (*record)(const void* program, const Variable* const* leaves,
                                             std::uint64_t tape)) {
+  for (int k = 0; k < kernels.leaves; ++k) {
+    if (!*leaves[k]) fail("{}: an operand is an empty Variable", kernels.name);
+  }
   Shape shape = leaves[0]->shape();
   const DType dtype = leaves[0]->dtype();
   const Tape* tape = Tape::current();
   const std::uint64_t id = tape ? tape->id() : 0;
   bool recorded = tape && leaves[0]->node()->tape == id;
   for (int k = 1; k < kernels.leaves; ++k) {
-    if (leaves[k]->shape() != shape)
+    if (!broadcasts_to(leaves[k]->shape(), shape))
       shape = broadcast_shapes(kernels.joins[k], shape, leaves[k]->shape());
     if (leaves[k]->dtype() != dtype) {
       fail<DTypeError>("{}: {} and {} operands are mixed; convert one", kernels.joins[k],
@@ -302,22 +306,15 @@ void FusedOperation::backward(Sweep& sweep) {
   BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(),
                     kept_ ? kept_.data<std::byte>() : nullptr);
 
+  const auto leaves = static_cast<std::size_t>(kernels_->leaves);
   const auto zero_first = [&](std::size_t i) {
-    const Operand& o = operands_[i];
-    Layout layout = o.layout();
-    layout.offset = (pass.to[i] - o.node()->gradient->buffer().data<std::byte>()) / bytes;
-    Tensor(o.node()->gradient->buffer(), layout, dtype).fill(0);
+    operands_[i].node()->gradient->memory(operands_[i].layout(), dtype).fill(0);
     pass.accumulate[i] = true;
   };
-  for (std::size_t i = 0; i < static_cast<std::size_t>(kernels_->leaves); ++i) {
+  const auto claim = [&](std::size_t i) {
     const Operand& o = operands_[i];
-    pass.in[i] = kernels_->reads_leaf[i] ? o.node()->value.data<std::byte>() +
-                                               (o.node()->base + o.layout().offset) * bytes
-                                         : nullptr;
-    pass.to[i] = nullptr;
-    if (!o.wanted()) continue;
     const Gradient::Target target = Sweep::target(o);
-    pass.to[i] = target.base + o.layout().offset * bytes;
+    pass.to[i] = target.base;
     pass.accumulate[i] = target.accumulate;
     if (target.accumulate) {
       // An operand that meets another part of the same value here: what that one was to assign may
@@ -327,12 +324,29 @@ void FusedOperation::backward(Sweep& sweep) {
             !(operands_[j].layout() == o.layout()))
           zero_first(j);
       }
-      continue;
+      return;
     }
     bool repeats = !loops.dense;
     for (int g = 2; g < loops.groups; ++g)
       repeats = repeats || loops.step[static_cast<std::size_t>(g)][i] == 0;
     if (repeats) zero_first(i);
+  };
+
+  Lenders lenders(operands_, kernels_->leaves, kernels_->adjoint, shape);
+  for (std::size_t i = 0; i < leaves; ++i) {
+    pass.to[i] = nullptr;
+    if (operands_[i].wanted() && lenders.of(i) == Lenders::kNone) claim(i);
+  }
+  lenders.borrow(pass.accumulate.data());
+  for (std::size_t i = 0; i < leaves; ++i) {
+    if (operands_[i].wanted() && lenders.of(i) == Lenders::kNone && !pass.to[i]) claim(i);
+  }
+  for (std::size_t i = 0; i < leaves; ++i) {  // only now: claiming may move a gradient
+    const Operand& o = operands_[i];
+    pass.in[i] = kernels_->reads_leaf[i] ? o.node()->value.data<std::byte>() +
+                                               (o.node()->base + o.layout().offset) * bytes
+                                         : nullptr;
+    if (pass.to[i]) pass.to[i] = o.node()->gradient->base() + o.layout().offset * bytes;
   }
   pass.run();
 }

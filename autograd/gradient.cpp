@@ -1,8 +1,15 @@
 #include <hindsight/autograd/gradient.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace hindsight {
+namespace {
+
+Size columns_of(const Shape& whole) { return whole.rank() == 0 ? 1 : whole.back(); }
+
+}  // namespace
 
 bool Gradient::Rectangle::absorb(const Rectangle& r) {
   if (r.column == column && r.column_end == column_end) {
@@ -58,6 +65,48 @@ void Gradient::insert(Rectangle r, Size rows, Size columns) {
 }
 
 Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DType dtype) {
+  if (borrowed_) move_out(whole, dtype);
+  Target target = claim(region, whole, dtype);
+  if (lent_ && target.accumulate) {
+    move_out(whole, dtype);
+    target.base = base();
+  }
+  return target;
+}
+
+void Gradient::move_out(const Shape& whole, DType dtype) {
+  const Gradient before = std::exchange(*this, Gradient());
+  moved_ = true;
+  if (before.empty()) return;
+  reserve(whole, dtype);
+  std::memcpy(base(), before.base(), static_cast<std::size_t>(whole.elements() * bytes_of(dtype)));
+  count_ = before.count_;
+  full_ = before.full_;
+  std::copy_n(before.written_, count_, written_);
+}
+
+bool Gradient::may_borrow(const Gradient& lender, Size shift, const Layout& region,
+                          const Shape& whole, int regions) const {
+  if (lender.moved_ || moved_) return false;
+  if (buffer_ && !(borrowed_ && buffer_ == lender.buffer_ && offset_ == lender.offset_ + shift))
+    return false;
+  Rectangle r;
+  if (full_ || count_ + regions > kRectangles || !rectangle_of(region, columns_of(whole), &r))
+    return false;
+  return std::all_of(written_, written_ + count_,
+                     [&](const Rectangle& other) { return other.disjoint(r); });
+}
+
+void Gradient::borrow(Gradient& lender, Size shift, const Layout& region, const Shape& whole) {
+  if (!buffer_) place(lender.buffer_, lender.offset_ + shift);
+  lender.lent_ = borrowed_ = true;
+  Rectangle r;
+  const Size columns = columns_of(whole);
+  rectangle_of(region, columns, &r);
+  insert(r, whole.elements() / columns, columns);
+}
+
+Gradient::Target Gradient::claim(const Layout& region, const Shape& whole, DType dtype) {
   reserve(whole, dtype);
   if (full_) return {base(), true};
   const Size elements = whole.elements();
@@ -67,7 +116,7 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
     full_ = true;
     return {base(), false};
   }
-  const Size columns = whole.rank() == 0 ? 1 : whole.back();
+  const Size columns = columns_of(whole);
   Rectangle r;
   if (rectangle_of(region, columns, &r)) {
     bool apart = true;
@@ -86,6 +135,7 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
 
 void Gradient::complete(const Shape& whole, DType dtype) {
   if (full_) return;
+  if (borrowed_) move_out(whole, dtype);
   const Size elements = whole.elements();
   reserve(whole, dtype);
   full_ = true;
@@ -94,7 +144,7 @@ void Gradient::complete(const Shape& whole, DType dtype) {
     std::memset(base(), 0, static_cast<std::size_t>(elements * bytes));
     return;
   }
-  const Size columns = whole.rank() == 0 ? 1 : whole.back(), rows = elements / columns;
+  const Size columns = columns_of(whole), rows = elements / columns;
   for (Size row = 0; row < rows; ++row) {
     const auto zero = [&](Size from, Size to) {
       if (from < to) {
@@ -121,8 +171,7 @@ void Gradient::complete(const Shape& whole, DType dtype) {
 bool Gradient::written(const Layout& region, const Shape& whole) const {
   if (full_) return true;
   Rectangle r;
-  if (whole.elements() == 0 || !rectangle_of(region, whole.rank() == 0 ? 1 : whole.back(), &r))
-    return false;
+  if (whole.elements() == 0 || !rectangle_of(region, columns_of(whole), &r)) return false;
   for (int i = 0; i < count_; ++i) {
     if (written_[i].contains(r)) return true;
   }
@@ -131,9 +180,7 @@ bool Gradient::written(const Layout& region, const Shape& whole) const {
 
 Tensor Gradient::read(const Layout& region, const Shape& whole, DType dtype) {
   if (!written(region, whole)) complete(whole, dtype);
-  Layout layout = region;
-  layout.offset += offset_ / bytes_of(dtype);
-  return {buffer_, layout, dtype};
+  return memory(region, dtype);
 }
 
 void Gradient::adopt(const Tensor& dense) {

@@ -8,43 +8,71 @@
 namespace hindsight {
 namespace {
 
-void check_range(const char* op, const Indices& indices, Size rows) {
-  for (Size i = 0; i < indices.elements(); ++i) {
-    if (indices[i] < 0 || indices[i] >= rows) {
-      fail<IndexError>("{}: index {} at position {} is outside of [0, {})", op, indices[i], i,
-                       rows);
-    }
-  }
-}
-
 /// A parameter's transposed view is read through its copy: rows of that lie together.
 Tensor table_values(const Variable& table) {
   ParameterUse* use = use_of_transposed(table.node(), table.layout());
   return use ? use->transposed() : table.value();
 }
 
-/// Calls f(row of the table, row of `values`, elements in a row) for every index; both are dense.
-template <class T, class F>
-void for_each_row(const Tensor& table, const Tensor& values, const Indices& indices, F&& f) {
-  const Size width = table.size(0) == 0 ? 0 : table.elements() / table.size(0);
-  T* rows = table.data<T>();
-  T* value = values.data<T>();
-  for (Size i = 0; i < indices.elements(); ++i, value += width)
-    f(rows + indices[i] * width, value, width);
+/// The tensor as `count` dense rows, a view of it where its own lie so.
+Tensor rows_of(const Tensor& t, Size count) {
+  const Shape shape{count, count == 0 ? 0 : t.elements() / count};
+  Layout rows;
+  if (t.layout().reshape(shape, &rows) && (shape[1] <= 1 || rows.stride(1) == 1))
+    return t.view(rows);
+  return t.contiguous_copy().view(Layout(shape));
 }
 
-Tensor dense(const Tensor& t) { return t.contiguous() ? t : t.contiguous_copy(); }
+/// Calls f(row of the table, row of `values`, elements in a row) for every index.
+template <class T, class F>
+void for_each_row(const Tensor& table, const Tensor& values, const Indices& indices, F&& f) {
+  if (indices.elements() == 0) return;
+  const Tensor from = rows_of(table, table.size(0)), to = rows_of(values, indices.elements());
+  for (Size i = 0; i < indices.elements(); ++i) {
+    f(from.data<T>() + indices[i] * from.layout().stride(0),
+      to.data<T>() + i * to.layout().stride(0), to.size(1));
+  }
+}
+
+/// Calls f(position of an index, element of the table it names) for every index.
+template <class F>
+void for_each_place(const Layout& table, int axis, const Indices& indices, F&& f) {
+  const Shape& shape = indices.shape();
+  std::array<Size, kMaxRank> at{};
+  for (Size i = 0; i < indices.elements(); ++i) {
+    Size place = indices[i] * table.stride(axis);
+    for (int a = 0; a < shape.rank(); ++a)
+      place += a == axis ? 0 : at[static_cast<std::size_t>(a)] * table.stride(a);
+    f(i, place);
+    for (int a = shape.rank() - 1; a >= 0; --a) {
+      Size& count = at[static_cast<std::size_t>(a)];
+      if (++count < shape[a]) break;
+      count = 0;
+    }
+  }
+}
+
+void check_places(const char* op, const Variable& x, int axis, const Indices& indices) {
+  const Shape& shape = indices.shape();
+  bool fits = shape.rank() == x.rank();
+  for (int a = 0; fits && a < x.rank(); ++a) fits = a == axis || shape[a] <= x.size(a);
+  if (!fits) {
+    fail<ShapeError>("{}: indices {} do not fit shape {} along the axes other than {}", op, shape,
+                     x.shape(), axis);
+  }
+  indices.check_range(op, "index", x.size(axis));
+}
 
 }  // namespace
 
 Variable take(const Variable& table, const Indices& indices) {
   if (table.rank() == 0) fail<ShapeError>("take: the table is a scalar; it needs an axis to index");
-  check_range("take", indices, table.size(0));
+  indices.check_range("take", "index", table.size(0));
   Shape shape = indices.shape();
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
   return apply(
-      "take", {table}, Retain::nothing, shape, table.dtype(),
-      [indices, rows = dense(table_values(table))](Inputs, const Tensor& out) {
+      "take", &table, 1, Retain::nothing, Variable::make_padded(shape, table.dtype()),
+      [indices, rows = table_values(table)](Inputs, const Tensor& out) {
         dispatch(out.dtype(), [&](auto zero) {
           using T = decltype(zero);
           for_each_row<T>(rows, out, indices, [](const T* row, T* value, Size width) {
@@ -58,7 +86,7 @@ Variable take(const Variable& table, const Indices& indices) {
 }
 
 Variable scatter_rows(const Variable& values, const Indices& indices, Size rows) {
-  check_range("scatter_rows", indices, rows);
+  indices.check_range("scatter_rows", "index", rows);
   const int leading = indices.shape().rank();
   Shape shape{rows};
   bool fits = values.rank() >= leading;
@@ -78,12 +106,68 @@ Variable scatter_rows(const Variable& values, const Indices& indices, Size rows)
         out.fill(0);
         dispatch(out.dtype(), [&](auto zero) {
           using T = decltype(zero);
-          for_each_row<T>(out, dense(in[0]), indices, [](T* row, const T* value, Size width) {
+          for_each_row<T>(out, in[0], indices, [](T* row, const T* value, Size width) {
             for (Size j = 0; j < width; ++j) row[j] += value[j];
           });
         });
       },
       [indices](Flow& flow) { flow.add(0, take(flow.gradient, indices)); });
+}
+
+Variable gather(const Variable& x, int axis, const Indices& indices) {
+  axis = checked_axis("gather", axis, x.rank());
+  check_places("gather", x, axis, indices);
+  return apply(
+      "gather", {x}, Retain::nothing, indices.shape(), x.dtype(),
+      [axis, indices](Inputs in, const Tensor& out) {
+        const Tensor table = in[0];
+        dispatch(out.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          const T* from = table.data<T>();
+          T* to = out.data<T>();
+          for_each_place(table.layout(), axis, indices,
+                         [=](Size i, Size place) { to[i] = from[place]; });
+        });
+      },
+      [axis, indices](Flow& flow) {
+        const Variable zeros(Tensor::zeros(flow.shape(0), flow.gradient.dtype()));
+        flow.add(0, scatter_add(zeros, axis, indices, flow.gradient));
+      });
+}
+
+Variable scatter_add(const Variable& x, int axis, const Indices& indices, const Variable& values) {
+  axis = checked_axis("scatter_add", axis, x.rank());
+  check_places("scatter_add", x, axis, indices);
+  check_same_dtype("scatter_add", x, values);
+  if (values.shape() != indices.shape())
+    fail<ShapeError>("scatter_add: values {} and indices {} need the same shape", values.shape(),
+                     indices.shape());
+  return apply(
+      "scatter_add", {x, values}, Retain::nothing, x.shape(), x.dtype(),
+      [axis, indices](Inputs in, const Tensor& out) {
+        copy(in[0], out);
+        const Tensor dense = in[1].dense();
+        dispatch(out.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          const T* from = dense.data<T>();
+          T* to = out.data<T>();
+          for_each_place(out.layout(), axis, indices,
+                         [=](Size i, Size place) { to[place] += from[i]; });
+        });
+      },
+      [axis, indices](Flow& flow) {
+        if (flow.wants(0)) flow.add(0, flow.gradient);
+        if (flow.wants(1)) flow.add(1, gather(flow.gradient, axis, indices));
+      });
+}
+
+Tensor one_hot(const Indices& indices, Size classes, DType dtype) {
+  indices.check_range("one_hot", "index", classes);
+  Shape shape = indices.shape();
+  shape.push_back(classes);
+  const Tensor result = Tensor::zeros(shape, dtype);
+  for (Size i = 0; i < indices.elements(); ++i) result.set(i * classes + indices[i], 1);
+  return result;
 }
 
 }  // namespace hindsight

@@ -22,6 +22,15 @@ Indices Indices::rows(Size start, Size count) const {
   return result;
 }
 
+void Indices::check_range(const char* op, const char* what, Size end) const {
+  for (Size i = 0; i < elements(); ++i) {
+    if ((*this)[i] < 0 || (*this)[i] >= end) {
+      fail<IndexError>("{}: {} {} at position {} is outside of [0, {})", op, what, (*this)[i], i,
+                       end);
+    }
+  }
+}
+
 void Indices::check_count(Size count) const {
   if (count != shape_.elements()) {
     fail<ShapeError>("Indices: {} values for shape {}, which holds {}", count, shape_,

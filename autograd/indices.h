@@ -31,6 +31,8 @@ class Indices {
   Indices row(Size t) const;
   /// `count` rows from `start` on, a view. IndexError out of range.
   Indices rows(Size start, Size count) const;
+  /// IndexError naming `op`, and what an element stands for, unless all are in [0, end).
+  void check_range(const char* op, const char* what, Size end) const;
 
  private:
   void check_count(Size count) const;

@@ -11,6 +11,12 @@ void Shape::refuse(Size size) const {
   fail<ShapeError>("shape: an axis of {} elements; 0 to {} are supported", size, INT32_MAX);
 }
 
+void Shape::refuse_size() const {
+  fail<ShapeError>(
+      "shape {}: at most {} elements from the second axis on, and 2^50 in all, are supported",
+      *this, INT32_MAX);
+}
+
 void Shape::insert(int axis, Size size) {
   push_back(size);
   for (int i = rank() - 1; i > axis; --i) set(i, (*this)[i - 1]);

@@ -13,6 +13,7 @@ namespace hindsight {
 using Size = std::int64_t;
 
 constexpr int kMaxRank = 6;
+constexpr std::uint64_t kMostElements = 1ull << 50;  // so that no number of bytes overflows
 
 /// Element type of a tensor, a property at run time: a model is trained in f32 and checked in f64.
 enum class DType : std::uint8_t { f32, f64 };
@@ -68,6 +69,7 @@ class Shape {
   bool operator!=(const Shape& other) const { return !(*this == other); }
 
   std::string to_string() const;  ///< "(100, 32, 64)"
+  [[noreturn]] void refuse_size() const;
 
  private:
   [[noreturn]] void refuse(Size size) const;
@@ -83,13 +85,17 @@ struct Layout {
   Size offset = 0;
 
   Layout() = default;
-  /// Row-major, without gaps, from the start of the buffer.
+  /// Row-major, without gaps, from the start of the buffer. ShapeError past kMostElements, or for a
+  /// stride above 2^31 - 1.
   explicit Layout(const Shape& contiguous_shape) : shape(contiguous_shape) {
-    Size stride = 1;
+    // Unsigned, as it may wrap after a stride that is too large: its bits stay in `all`.
+    std::uint64_t stride = 1, all = 0;
     for (int i = shape.rank() - 1; i >= 0; --i) {
       strides[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(stride);
-      stride *= shape[i];
+      all |= shape[i] != 1 ? stride : 0;  // along one element it means nothing
+      stride *= static_cast<std::uint64_t>(shape[i]);
     }
+    if (all > INT32_MAX || stride > kMostElements) shape.refuse_size();
   }
 
   int rank() const { return shape.rank(); }
@@ -159,6 +165,15 @@ class Axes {
 
 /// The axis counted from the front (axis -1 is the last); IndexError naming `op` when out of range.
 int checked_axis(const char* op, int axis, int rank);
+
+/// Whether `from` broadcasts to exactly `to` by NumPy's rules.
+inline bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int extra = to.rank() - from.rank();
+  for (int i = from.rank() - 1; i >= 0 && extra >= 0; --i) {
+    if (from[i] != to[i + extra] && from[i] != 1) return false;
+  }
+  return extra >= 0;
+}
 
 /// The shape both broadcast to by NumPy's rules; ShapeError naming `op` where they do not fit.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);

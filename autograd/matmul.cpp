@@ -81,7 +81,7 @@ class MatrixProduct final : public Operation {
     if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
     const Operand& a = inputs_[0];
     multiply_into(a.variable().value(), right_side(inputs_[1], inputs_[1].layout(), a.shape()[0]),
-                  false, node->value.data<std::byte>(), Layout(node->shape));
+                  false, node->value.data<std::byte>(), output_.layout());
   }
 
   void start(const Variable& output) {
@@ -120,11 +120,7 @@ class MatrixProduct final : public Operation {
       Tensor product(a.shape(), gradient.dtype());
       multiply_into(gradient, weight, false, product.buffer().data<std::byte>(), product.layout());
       const Gradient::Target to = Sweep::target(a);
-      Layout place = a.layout();
-      place.offset +=
-          (to.base - a.node()->gradient->buffer().data<std::byte>()) / bytes_of(gradient.dtype());
-      return copy(product, Tensor(a.node()->gradient->buffer(), place, gradient.dtype()),
-                  to.accumulate);
+      return copy(product, a.node()->gradient->memory(a.layout(), gradient.dtype()), to.accumulate);
     }
     const Gradient::Target to = Sweep::target(a);
     multiply_into(gradient, weight, to.accumulate, to.base, a.layout());
@@ -135,17 +131,15 @@ class MatrixProduct final : public Operation {
 };
 
 Variable matrix_product(const Variable& a, const Variable& b) {
-  const Shape shape{a.size(0), b.size(1)};
-  Node* node = Node::make(a.dtype(), shape);
-  Variable output(node, Layout(shape));
-  node->value = Buffer(shape.elements() * bytes_of(a.dtype()));
+  const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
   const Tape* tape = Tape::current();
   if (tape && (a.node()->tape == tape->id() || b.node()->tape == tape->id())) {
-    auto* product = new_operation<MatrixProduct>(a, b, tape->id());
+    auto product = new_operation<MatrixProduct>(a, b, tape->id());
     product->start(output);
-    product->record_output(output);
+    product.release()->record_output(output);
   } else {
-    multiply_into(a.value(), b.value(), false, node->value.data<std::byte>(), output.layout());
+    multiply_into(a.value(), b.value(), false, output.node()->value.data<std::byte>(),
+                  output.layout());
   }
   if (finite_checks()) check_finite("matmul", output);
   return output;
@@ -167,8 +161,7 @@ Variable batched_product(const Variable& a, const Variable& b) {
   return apply(
       "matmul", {a, b}, Retain::inputs, shape, a.dtype(),
       [](Inputs in, const Tensor& out) {
-        const Tensor x = in[0].contiguous() ? in[0] : in[0].contiguous_copy();
-        const Tensor y = in[1].contiguous() ? in[1] : in[1].contiguous_copy();
+        const Tensor x = in[0].dense(), y = in[1].dense();
         const int r = out.rank();
         const Size m = out.size(r - 2), n = out.size(r - 1), k = x.size(r - 1);
         const Size count = m * n == 0 ? 0 : out.elements() / (m * n);
@@ -203,7 +196,6 @@ Shape leading_axes(const Shape& shape) {
 void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
                          const Tensor& gradient) {
   const std::array<int, kMaxRank> flip{1, 0};
-  Layout place = weight;
   // A transposed view: its gradient is written in the order of the memory it is a view of.
   const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
   const Tensor left = input.view(input.layout().permute(flip));
@@ -211,19 +203,20 @@ void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
     Tensor product(weight.shape, gradient.dtype());
     multiply_into(left, gradient, false, product.buffer().data<std::byte>(), product.layout());
     const Gradient::Target to = node->gradient->target(weight, node->shape, node->dtype);
-    place.offset += (to.base - node->gradient->buffer().data<std::byte>()) / bytes_of(node->dtype);
-    return copy(product, Tensor(node->gradient->buffer(), place, node->dtype), to.accumulate);
+    return copy(product, node->gradient->memory(weight, node->dtype), to.accumulate);
   }
   const Gradient::Target to =
       node->gradient->target(transposed ? weight.permute(flip) : weight, node->shape, node->dtype);
-  multiply_into(left, gradient, to.accumulate, to.base, place);
+  multiply_into(left, gradient, to.accumulate, to.base, weight);
 }
 
 Variable matmul(const Variable& a, const Variable& b) {
-  if (a.rank() < 2 || b.rank() < 2) {
-    fail<ShapeError>("matmul: a is {} but b is {}: both need at least two axes", a.shape(),
+  if (a.rank() == 0 || b.rank() == 0) {
+    fail<ShapeError>("matmul: a is {} but b is {}: a scalar has no axis to sum over", a.shape(),
                      b.shape());
   }
+  if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
+  if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (a.shape().back() != b.size(b.rank() - 2)) {
     fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
   }
@@ -231,7 +224,9 @@ Variable matmul(const Variable& a, const Variable& b) {
   if (a.rank() == 2 && b.rank() == 2) return matrix_product(for_blas(a), for_blas(b));
   if (b.rank() == 2) {  // all rows of a in one product
     Shape shape = a.shape();
-    const Variable rows = reshape(a, {-1, a.shape().back()});
+    Size count = 1;  // not -1 in reshape, which cannot tell it where the inner size is 0
+    for (int i = 0; i + 1 < a.rank(); ++i) count *= a.size(i);
+    const Variable rows = reshape(a, Shape{count, a.shape().back()});
     shape.set(a.rank() - 1, b.size(1));
     return reshape(matrix_product(for_blas(rows), for_blas(b)), shape);
   }

@@ -4,8 +4,9 @@
 namespace hindsight {
 
 /// Matrix product. a: (..., M, K), b: (K, N) or (..., K, N) -> (..., M, N); axes before the last
-/// two broadcast by NumPy's rules. Transposed views of either side cost no copy. ShapeError when
-/// the inner sizes differ or a side has fewer than two axes.
+/// two broadcast by NumPy's rules. A vector (K,) is a row on the left, a column on the right, and
+/// its axis is missing from the result. Transposed views of either side cost no copy. ShapeError
+/// when the inner sizes differ or a side is a scalar.
 ///   dL/da = dL/dy b^T   dL/db = a^T dL/dy
 /// Products with a parameter compute its gradient once for many time steps (weight_gradient.h) and
 /// use a transposed copy of it where that is faster.

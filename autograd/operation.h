@@ -1,7 +1,7 @@
 #pragma once
 #include <hindsight/autograd/variable.h>
 
-#include <new>
+#include <memory>
 
 namespace hindsight {
 
@@ -18,8 +18,8 @@ class Operand {
   Operand(const Variable& variable, Keep keep, std::uint64_t tape)
       : node_(variable.node()),
         layout_(variable.layout()),
-        holds_(keep == Keep::value ||
-               !node_->computed),  // a recorded sweep may compute everything again from these
+        // A recorded sweep may compute everything again from what its tape cannot compute.
+        holds_(keep == Keep::value || !(node_->computed && node_->tape == tape)),
         tracked_(node_->tape == tape) {
     node_->add_record();
     if (holds_) node_->add_handle();
@@ -61,6 +61,9 @@ class Operand {
 /// One recorded step. Lives in pooled memory, owned by its tape.
 class Operation {
  public:
+  static void* operator new(std::size_t bytes) { return pool::allocate(bytes); }
+  static void operator delete(void* block, std::size_t bytes) { pool::release(block, bytes); }
+
   virtual ~Operation() = default;
   virtual const char* name() const = 0;
   virtual std::pair<const Operand*, int> inputs() const = 0;
@@ -70,7 +73,8 @@ class Operation {
   virtual void backward(Sweep& sweep) = 0;
 
   const Operand& output() const { return output_; }
-  /// Puts the operation at the end of the current tape, with `output` as what it computed.
+  /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
+  /// owns it from then on.
   void record_output(const Variable& output);
 
  protected:
@@ -79,20 +83,15 @@ class Operation {
  private:
   friend class Tape;
   friend class Sweep;
-  template <class Op, class... Args>
-  friend Op* new_operation(Args&&... args);
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
-  std::uint32_t bytes_ = 0;
 };
 
-/// An operation in pooled memory, to be given to Tape::append.
+/// An operation that is still its maker's: what throws before `release()->record_output` ends it.
 template <class Op, class... Args>
-Op* new_operation(Args&&... args) {
+std::unique_ptr<Op> new_operation(Args&&... args) {
   static_assert(alignof(Op) <= pool::kAlignment);
-  Op* op = new (pool::allocate(sizeof(Op))) Op(std::forward<Args>(args)...);
-  op->bytes_ = sizeof(Op);
-  return op;
+  return std::make_unique<Op>(std::forward<Args>(args)...);
 }
 
 }  // namespace hindsight

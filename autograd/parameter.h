@@ -33,7 +33,8 @@ class Parameter {
   /// Changes the element type, converting the value; the gradient is dropped.
   void to(DType dtype);
 
-  /// The gradient summed so far (zeros when there is none).
+  /// The gradient summed so far (zeros when there is none): a view of memory that the next backward
+  /// sweep overwrites. Copy what is to outlast it.
   Tensor gradient() const;
   bool has_gradient() const { return !data_->gradient.empty(); }
   /// The next backward sweep starts a new sum instead of adding to this one.

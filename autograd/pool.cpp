@@ -2,6 +2,7 @@
 
 #include <array>
 #include <new>
+#include <type_traits>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HINDSIGHT_POISON 1
@@ -24,6 +25,7 @@ struct Idle {
 // Classes: multiples of 64 bytes up to 1 KiB, then four to a power of two (at most 25 % waste).
 constexpr std::size_t kFine = 1024, kFineClasses = kFine / kAlignment;
 constexpr std::size_t kClasses = kFineClasses + 4 * 40;
+constexpr std::size_t kMostBytes = (std::size_t{1} << 50) - kSpare;  // what the last class holds
 
 struct SizeClass {
   std::size_t index, bytes;
@@ -42,13 +44,21 @@ SizeClass size_class(std::size_t bytes) {
   return {kFineClasses + (exponent - 10) * 4 + step, power + (step + 1) * quarter};
 }
 
-// Trivial, so that objects destroyed late in a thread can still give blocks back.
+struct Class {
+  Idle* idle;
+  // Blocks allocated here and not released here. A thread keeps no more idle blocks than it once
+  // had allocated: those of another thread that come on top would pile up.
+  std::int64_t lent;
+};
+
+// Without a destructor, so that objects destroyed late in a thread can still give blocks back.
 struct Lists {
-  std::array<Idle*, kClasses> idle;
+  std::array<Class, kClasses> classes;
   Statistics statistics;
   bool closed;
 };
-thread_local Lists lists;
+static_assert(std::is_trivially_destructible_v<Lists>);
+thread_local Lists lists{};  // a constant: without {} every access asks whether it is initialised
 
 void system_release(void* block) { ::operator delete (block, std::align_val_t{kAlignment}); }
 
@@ -87,27 +97,34 @@ thread_local Closer closer;
 }  // namespace
 
 void* allocate(std::size_t bytes) {
+  if (bytes > kMostBytes) throw std::bad_alloc();
   const SizeClass size = size_class(bytes);
   Statistics& counts = lists.statistics;
+  Class& list = lists.classes[size.index];
+  void* block = list.idle;
+  if (block) {
+    unpoison(block, size.bytes);
+    list.idle = static_cast<Idle*>(block)->next;
+  } else {
+    (void)closer;  // its destructor runs for every thread that allocates
+    block = ::operator new (size.bytes, std::align_val_t{kAlignment});
+    ++counts.system_allocations;
+  }
+  ++list.lent;
   counts.bytes_in_use += static_cast<std::int64_t>(size.bytes);
   if (counts.bytes_in_use > counts.peak_bytes) counts.peak_bytes = counts.bytes_in_use;
-  if (Idle* block = lists.idle[size.index]) {
-    lists.idle[size.index] = block->next;
-    unpoison(block, size.bytes);
-    return block;
-  }
-  (void)closer;  // its destructor runs for every thread that allocates
-  ++counts.system_allocations;
-  return ::operator new (size.bytes, std::align_val_t{kAlignment});
+  return block;
 }
 
 void release(void* block, std::size_t bytes) {
   const SizeClass size = size_class(bytes);
   lists.statistics.bytes_in_use -= static_cast<std::int64_t>(size.bytes);
-  if (lists.closed) return system_release(block);
+  Class& list = lists.classes[size.index];
+  if (list.lent == 0 || lists.closed) return system_release(block);
+  --list.lent;
   auto* idle = static_cast<Idle*>(block);
-  idle->next = lists.idle[size.index];
-  lists.idle[size.index] = idle;
+  idle->next = list.idle;
+  list.idle = idle;
   poison(block, size.bytes);
 }
 
@@ -117,8 +134,9 @@ void reset_peak() { lists.statistics.peak_bytes = lists.statistics.bytes_in_use;
 
 void trim() {
   for (std::size_t index = 0; index < kClasses; ++index) {
-    while (Idle* block = lists.idle[index]) {
-      lists.idle[index] = block->next;
+    Class& list = lists.classes[index];
+    while (Idle* block = list.idle) {
+      list.idle = block->next;
       unpoison(block, class_bytes(index));
       system_release(block);
     }

@@ -3,7 +3,9 @@
 #include <cstdint>
 
 /// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
-/// so a training step after the first asks the system for nothing. Blocks start on a cache line and
+/// so a training step after the first asks the system for nothing. A thread keeps no more blocks
+/// than it allocated: what another thread made and it releases beyond that goes back to the system.
+/// Blocks start on a cache line and
 /// end with one spare vector register's width that may be read, so that loops can load whole
 /// vectors at the end of a row.
 namespace hindsight::pool {
@@ -11,7 +13,7 @@ namespace hindsight::pool {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of every block
 
-void* allocate(std::size_t bytes);
+void* allocate(std::size_t bytes);             ///< std::bad_alloc when there is no such memory
 void release(void* block, std::size_t bytes);  ///< `bytes` as at its allocation
 
 /// Counters of the calling thread.

@@ -3,9 +3,10 @@
 
 namespace hindsight {
 
-/// Random numbers from a seed, the same on every machine: xoshiro256** (Blackman & Vigna 2018,
-/// doi 10.1145/3460772), its state filled by SplitMix64. Passed to whatever draws; there is no
-/// global one.
+/// Random numbers from a seed: xoshiro256** (Blackman & Vigna 2018, doi 10.1145/3460772), its state
+/// filled by SplitMix64. bits(), uniform() and below() are the same on every machine; what is
+/// computed from them in floating point may differ in the last bits. Passed to whatever draws;
+/// there is no global one.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);

@@ -1,9 +1,12 @@
-#include <hindsight/autograd/reduce.h>
+#include <hindsight/autograd/log_ratio.h>
+#include <hindsight/autograd/reduced_axes.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 
 namespace hindsight {
 namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// x with the marked axes reduced to one element.
 Shape reduced_shape(const Shape& shape, const std::array<bool, kMaxRank>& reduced) {
@@ -13,21 +16,10 @@ Shape reduced_shape(const Shape& shape, const std::array<bool, kMaxRank>& reduce
   return kept;
 }
 
-std::array<bool, kMaxRank> marked(const char* op, const Shape& shape, const Axes& axes) {
-  std::array<bool, kMaxRank> result{};
-  if (axes.empty()) result.fill(true);
-  for (int axis : axes) {
-    bool& mark = result[static_cast<std::size_t>(checked_axis(op, axis, shape.rank()))];
-    if (mark) fail<IndexError>("{}: axis {} is named twice", op, axis);
-    mark = true;
-  }
-  return result;
-}
-
 /// Adds x into `to`, whose reduced axes have one element. In double, rounded once at the end.
 void sum_into(const Tensor& x, const Tensor& to) {
   if (to.elements() == 1) {
-    const Tensor dense = x.contiguous() ? x : x.contiguous_copy();
+    const Tensor dense = x.dense();
     dispatch(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const T* values = dense.data<T>();
@@ -66,17 +58,24 @@ Variable sum_marked(const Variable& x, const std::array<bool, kMaxRank>& reduced
 
 }  // namespace
 
-Variable sum(const Variable& x, const Axes& axes, KeepDims keep) {
-  const auto reduced = marked("sum", x.shape(), axes);
-  Shape result;
-  for (int i = 0; i < x.rank(); ++i) {
-    if (!reduced[static_cast<std::size_t>(i)]) {
-      result.push_back(x.size(i));
-    } else if (keep == KeepDims::yes) {
-      result.push_back(1);
-    }
+ReducedAxes::ReducedAxes(const char* op, const Shape& shape, const Axes& axes, KeepDims keep) {
+  if (axes.empty()) reduced.fill(true);
+  for (int axis : axes) {
+    bool& mark = reduced[static_cast<std::size_t>(checked_axis(op, axis, shape.rank()))];
+    if (mark) fail<IndexError>("{}: axis {} is named twice", op, axis);
+    mark = true;
   }
-  return sum_marked(x, reduced, result);
+  kept = reduced_shape(shape, reduced);
+  for (int i = 0; i < shape.rank(); ++i) {
+    const bool gone = reduced[static_cast<std::size_t>(i)];
+    if (gone) count *= shape[i];
+    if (!gone || keep == KeepDims::yes) result.push_back(kept[i]);
+  }
+}
+
+Variable sum(const Variable& x, const Axes& axes, KeepDims keep) {
+  const ReducedAxes reduced("sum", x.shape(), axes, keep);
+  return sum_marked(x, reduced.reduced, reduced.result);
 }
 
 Variable mean(const Variable& x, const Axes& axes, KeepDims keep) {
@@ -86,8 +85,50 @@ Variable mean(const Variable& x, const Axes& axes, KeepDims keep) {
   return total * (1.0 / static_cast<double>(count));
 }
 
+Variable var(const Variable& x, const Axes& axes, KeepDims keep) {
+  if (ReducedAxes("var", x.shape(), axes, keep).count == 0)
+    fail<ShapeError>("var: shape {} has no elements", x.shape());
+  return mean(square(x - mean(x, axes, KeepDims::yes)), axes, keep);
+}
+
+Variable norm(const Variable& x, const Axes& axes, KeepDims keep) {
+  const ReducedAxes reduced("norm", x.shape(), axes, keep);
+  if (reduced.count == 0) return Variable(Tensor::zeros(reduced.result, x.dtype()));
+  return apply(
+      "norm", {x}, Retain::all, reduced.result, x.dtype(),
+      [axes](Inputs in, const Tensor& out) {
+        const Variable wide(in[0].to(DType::f64)), top = max(abs(wide), axes, KeepDims::yes);
+        const Variable scale = where(greater(top, 0) * less(top, kInfinity), top, 1);
+        const Variable y = scale * sqrt(sum(square(wide / scale), axes, KeepDims::yes));
+        copy(reshape(y, out.shape()).value(), out);
+      },
+      [kept = reduced.kept](Flow& flow) {
+        const Variable y = reshape(flow.output(), kept);
+        flow.add(0, flow.input(0) / (y + is_zero(y)) * reshape(flow.gradient, kept));
+      });
+}
+
+Variable logsumexp(const Variable& x, const Axes& axes, KeepDims keep) {
+  const ReducedAxes reduced("logsumexp", x.shape(), axes, keep);
+  if (reduced.count == 0) return Variable(Tensor::full(reduced.result, -kInfinity, x.dtype()));
+  return apply(
+      "logsumexp", {x}, Retain::all, reduced.result, x.dtype(),
+      [axes](Inputs in, const Tensor& out) {
+        const Variable values(in[0]), top = max(values, axes, KeepDims::yes);
+        const Variable shift = where(less(abs(top), kInfinity), top, 0);
+        const Variable y = shift + log(sum(exp(values - shift), axes, KeepDims::yes));
+        copy(reshape(y, out.shape()).value(), out);
+      },
+      [kept = reduced.kept](Flow& flow) {
+        const Variable y = reshape(flow.output(), kept);
+        flow.add(0, exp(log_ratio(flow.input(0), y)) * reshape(flow.gradient, kept));
+      });
+}
+
 Variable sum_to(const Variable& x, const Shape& shape) {
   if (x.shape() == shape) return x;
+  if (!broadcasts_to(shape, x.shape()))
+    fail<ShapeError>("sum_to: shape {} does not broadcast to {}", shape, x.shape());
   std::array<bool, kMaxRank> reduced{};
   const int extra = x.rank() - shape.rank();
   for (int i = 0; i < x.rank(); ++i) {

@@ -22,7 +22,7 @@ class PutStep final : public Operation {
                        node->gradient->empty() && input_.layout() == Layout(node->shape);
     // The step's gradient is final here: unless somebody reads the sequence's afterwards, the
     // value's may lie in the same memory and be added to there.
-    if (first && !output_.node()->keep_gradient)
+    if (first && !output_.node()->keep_gradient && !output_.node()->gradient->shared())
       return node->gradient->adopt(Sweep::gradient(output_));
     sweep.add(input_, sweep.gradient_variable(output_));
   }
@@ -38,8 +38,11 @@ Variable Sequence::put(Size t, const Variable& value) {
   if (!whole_) {
     Shape shape = value.shape();
     shape.insert(0, steps_);
-    whole_ = Variable(Tensor(shape, value.dtype()));
+    whole_ = Variable::make(shape, value.dtype());
+    whole_.node()->in_parts = true;
+    put_.resize(static_cast<std::size_t>(steps_));
   }
+  if (put_[static_cast<std::size_t>(t)]) fail<IndexError>("Sequence: step {} is put twice", t);
   Variable step = whole_[t];
   if (value.shape() != step.shape()) {
     fail<ShapeError>("Sequence: step {} has shape {}, the others {}", t, value.shape(),
@@ -47,9 +50,14 @@ Variable Sequence::put(Size t, const Variable& value) {
   }
   check_same_dtype("Sequence", step, value);
   copy(value.value(), step.value());
+  put_[static_cast<std::size_t>(t)] = true;
   if (value.recorded()) {
-    new_operation<PutStep>(value, Tape::current()->id())->record_output(step);
+    new_operation<PutStep>(value, Tape::current()->id()).release()->record_output(step);
+  } else {
+    constants_ = true;
   }
+  // No operation computes a constant step again, so what reads the sequence holds its value.
+  if (constants_) whole_.node()->computed = false;
   return step;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 #include <hindsight/autograd/variable.h>
 
+#include <vector>
+
 namespace hindsight {
 
 /// Gathers one value a time step into one sequence (T, ...), step by step. The steps lie one after
@@ -11,7 +13,7 @@ class Sequence {
 
   /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in
   /// the sequence's. Every step is put once. ShapeError when the shape differs from the first
-  /// one's.
+  /// one's, IndexError for a step outside of the sequence or put before.
   Variable put(Size t, const Variable& value);
   /// The sequence, once every step is put.
   const Variable& values() const { return whole_; }
@@ -19,6 +21,8 @@ class Sequence {
  private:
   Size steps_;
   Variable whole_;
+  std::vector<bool, pool::Allocator<bool>> put_;  // which steps are
+  bool constants_ = false;                        // some of these are
 };
 
 }  // namespace hindsight

@@ -1,3 +1,4 @@
+#include <hindsight/autograd/index_ops.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 
@@ -175,8 +176,99 @@ std::vector<Variable> unstack(const Variable& x, int axis) {
   return parts;
 }
 
+std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, int axis) {
+  axis = checked_axis("split", axis, x.rank());
+  Size total = 0;
+  bool valid = true;
+  for (Size size : sizes) {
+    valid = valid && size >= 0 && size <= x.size(axis);
+    total += valid ? size : 0;
+  }
+  if (!valid || total != x.size(axis))
+    fail<ShapeError>("split: sizes {{{}}} do not add up to axis {} of shape {}",
+                     fmt::join(sizes, ", "), axis, x.shape());
+  std::vector<Variable> parts;
+  Size start = 0;
+  for (Size size : sizes) {
+    parts.emplace_back(x.node(), x.layout().slice(axis, start, size));
+    start += size;
+  }
+  return parts;
+}
+
+Variable flip(const Variable& x, const Axes& axes) {
+  std::array<bool, kMaxRank> turned{};
+  for (int axis : axes) {
+    bool& mark = turned[static_cast<std::size_t>(checked_axis("flip", axis, x.rank()))];
+    if (mark) fail<IndexError>("flip: axis {} is named twice", axis);
+    mark = true;
+  }
+  return apply(
+      "flip", {x}, Retain::nothing, x.shape(), x.dtype(),
+      [turned](Inputs in, const Tensor& out) {
+        Layout from = in[0].layout();
+        for (int i = 0; i < from.rank(); ++i) {
+          if (turned[static_cast<std::size_t>(i)] && from.shape[i] > 0)
+            from = from.slice(i, from.shape[i] - 1, from.shape[i], -1);
+        }
+        copy(in[0].view(from), out);
+      },
+      [axes](Flow& flow) { flow.add(0, flip(flow.gradient, axes)); });
+}
+
+Variable flip_rows(const Variable& x, const std::vector<Size>& lengths) {
+  if (x.rank() < 2) fail<ShapeError>("flip_rows: shape {}; (T, B, ...) is needed", x.shape());
+  const Size T = x.size(0), B = x.size(1);
+  if (static_cast<Size>(lengths.size()) != B)
+    fail<ShapeError>("flip_rows: {} lengths for a batch of {}", lengths.size(), B);
+  const Indices order(Shape{T, B});
+  for (Size b = 0; b < B; ++b) {
+    const Size length = lengths[static_cast<std::size_t>(b)];
+    if (length < 0 || length > T)
+      fail<ShapeError>("flip_rows: length {} is outside of [0, {}]", length, T);
+    for (Size t = 0; t < T; ++t)
+      order.data()[t * B + b] = (t < length ? length - 1 - t : t) * B + b;
+  }
+  Shape steps{T * B};
+  for (int i = 2; i < x.rank(); ++i) steps.push_back(x.size(i));
+  return take(reshape(x, steps), order);
+}
+
+Variable pad(const Variable& x, int axis, Size before, Size after, double value) {
+  axis = checked_axis("pad", axis, x.rank());
+  if (before < 0 || after < 0)
+    fail<IndexError>("pad: {} elements before and {} after axis {}; 0 or more are needed", before,
+                     after, axis);
+  const Size size = x.size(axis);
+  Shape shape;
+  for (int i = 0; i < x.rank(); ++i) shape.push_back(x.size(i) + (i == axis ? before + after : 0));
+  return apply(
+      "pad", {x}, Retain::nothing, shape, x.dtype(),
+      [=](Inputs in, const Tensor& out) {
+        if (before > 0) out.view(out.layout().slice(axis, 0, before)).fill(value);
+        if (after > 0) out.view(out.layout().slice(axis, before + size, after)).fill(value);
+        copy(in[0], out.view(out.layout().slice(axis, before, size)));
+      },
+      [=](Flow& flow) { flow.add(0, slice(flow.gradient, axis, before, size)); });
+}
+
 Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
                   const std::vector<Variable>& parts) {
+  if (parts.empty()) fail<ShapeError>("assemble: no parts given");
+  if (regions.size() != parts.size())
+    fail<ShapeError>("assemble: {} regions for {} parts", regions.size(), parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_same_dtype("assemble", parts[0], parts[i]);
+    const Shape& shape = regions[i].shape;
+    if (parts[i].shape() != shape) {
+      fail<ShapeError>("assemble: part {} is {} but its region {}", i, parts[i].shape(), shape);
+    }
+    Size last = regions[i].offset;  // element of the whole
+    for (int axis = 0; axis < shape.rank(); ++axis)
+      last += (shape[axis] - 1) * regions[i].stride(axis);
+    if (shape.elements() > 0 && (regions[i].offset < 0 || last >= whole.elements()))
+      fail<IndexError>("assemble: region {} reaches outside of shape {}", i, whole);
+  }
   return apply(
       "assemble", parts.data(), static_cast<int>(parts.size()), Retain::nothing, whole,
       parts[0].dtype(),

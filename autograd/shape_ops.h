@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/expression.h>
+#include <hindsight/autograd/fused.h>
 
 #include <array>
 #include <vector>
@@ -32,7 +32,21 @@ Variable stack(const std::vector<Variable>& parts, int axis = 0);
 /// The slices along an axis, the axis dropped. Views.
 std::vector<Variable> unstack(const Variable& x, int axis = 0);
 
+/// Parts of these sizes along an axis, one after the other. Views. ShapeError unless the sizes add
+/// up to that of the axis.
+std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, int axis = 0);
+
+/// The order of the elements turned round along each of the axes.
+Variable flip(const Variable& x, const Axes& axes);
+/// Each batch row's own time steps turned round; the steps from its length on stay where they are.
+/// x: (T, B, ...), a length for each of the B rows. ShapeError where lengths do not fit.
+///   y[t, b] = x[lengths[b] - 1 - t, b] for t < lengths[b]
+Variable flip_rows(const Variable& x, const std::vector<Size>& lengths);
+/// Elements of `value` added before and after along an axis. IndexError for negative counts.
+Variable pad(const Variable& x, int axis, Size before, Size after, double value = 0);
+
 /// Zeros of shape `whole`, with each part added at its region of it. What slicing undoes.
+/// ShapeError unless each part has its region's shape, IndexError where that leaves the whole.
 Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
                   const std::vector<Variable>& parts);
 

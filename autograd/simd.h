@@ -4,6 +4,18 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && defined(__AVX512BW__)
+// Without optimisation GCC has macros for these two, whose casts refuse xsimd's batches.
+#include <immintrin.h>
+#undef _mm512_mask_blend_epi8
+#undef _mm512_mask_blend_epi16
+inline __m512i _mm512_mask_blend_epi8(__mmask64 mask, __m512i a, __m512i b) {
+  return _mm512_mask_mov_epi8(a, mask, b);
+}
+inline __m512i _mm512_mask_blend_epi16(__mmask32 mask, __m512i a, __m512i b) {
+  return _mm512_mask_mov_epi16(a, mask, b);
+}
+#endif
 #include <xsimd/xsimd.hpp>
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
@@ -51,6 +63,24 @@ HINDSIGHT_INLINE void store_first(T* to, const Batch<T>& values, Size count) {
   alignas(64) T lanes[static_cast<std::size_t>(kWidth<T>)];
   values.store_aligned(lanes);
   for (Size i = 0; i < count; ++i) to[i] = lanes[i];
+}
+
+/// f of x, for registers of float computed in double and rounded once.
+template <class F>
+HINDSIGHT_INLINE Batch<double> in_double(const Batch<double>& x, F&& f) {
+  return f(x);
+}
+template <class F>
+HINDSIGHT_INLINE Batch<float> in_double(const Batch<float>& x, F&& f) {
+  constexpr auto kLanes = static_cast<std::size_t>(kWidth<float>), kHalf = kLanes / 2;
+  alignas(64) float narrow[kLanes];
+  alignas(64) double wide[kLanes];
+  x.store_aligned(narrow);
+  for (std::size_t i = 0; i < kLanes; ++i) wide[i] = static_cast<double>(narrow[i]);
+  for (std::size_t i = 0; i < kLanes; i += kHalf)
+    f(Batch<double>::load_aligned(wide + i)).store_aligned(wide + i);
+  for (std::size_t i = 0; i < kLanes; ++i) narrow[i] = static_cast<float>(wide[i]);
+  return Batch<float>::load_aligned(narrow);
 }
 
 }  // namespace hindsight::simd

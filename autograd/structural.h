@@ -98,24 +98,22 @@ class StructuralOperation final : public Operation {
 
 }  // namespace detail
 
-/// Computes an operation of `count` inputs and records it where one of them is recorded.
+/// Computes an operation of `count` inputs into `output`, a value just made, and records it where
+/// one of them is recorded.
 template <class Forward, class Backward>
 Variable apply(const char* name, const Variable* inputs, int count, Retain retain,
-               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
-  Node* node = Node::make(dtype, shape);
-  Variable output(node, Layout(shape));
-  node->value = Buffer(shape.elements() * bytes_of(dtype));
+               const Variable& output, const Forward& forward, const Backward& backward) {
   Tape* tape = Tape::current();
   bool recorded = false;
   for (int i = 0; i < count && tape; ++i)
     recorded = recorded || inputs[i].node()->tape == tape->id();
   using Structural = detail::StructuralOperation<Forward, Backward>;
   if (recorded) {
-    auto* operation =
+    auto operation =
         new_operation<Structural>(name, inputs, count, retain, tape->id(), forward, backward);
     forward(Inputs(operation->inputs().first, count), output.value());
     if (retain == Retain::output || retain == Retain::all) operation->retain_output(output);
-    operation->record_output(output);
+    operation.release()->record_output(output);
   } else {
     const Structural operation(name, inputs, count, Retain::inputs, 0, forward, backward);
     forward(Inputs(operation.inputs().first, count), output.value());
@@ -127,8 +125,14 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
 template <class Forward, class Backward>
 Variable apply(const char* name, std::initializer_list<Variable> inputs, Retain retain,
                const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
-  return apply(name, inputs.begin(), static_cast<int>(inputs.size()), retain, shape, dtype, forward,
-               backward);
+  return apply(name, inputs.begin(), static_cast<int>(inputs.size()), retain,
+               Variable::make(shape, dtype), forward, backward);
+}
+
+template <class Forward, class Backward>
+Variable apply(const char* name, const Variable* inputs, int count, Retain retain,
+               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
+  return apply(name, inputs, count, retain, Variable::make(shape, dtype), forward, backward);
 }
 
 /// DTypeError naming `op` and both types unless they agree.

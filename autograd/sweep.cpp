@@ -27,6 +27,10 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
   if (!input.wanted()) return;
   if (gradient.shape() != input.shape()) return add(input, sum_to(gradient, input.shape()));
   Node* node = input.node();
+  if (gradient.dtype() != node->dtype) {
+    fail<DTypeError>("backward: a {} gradient for a {} value of shape {}", name(gradient.dtype()),
+                     name(node->dtype), input.shape());
+  }
   if (recorded_) return add_contribution(node, input.layout(), gradient);
   // The first gradient of a whole value is taken over as it is when nobody else holds it.
   const bool whole = input.layout() == Layout(node->shape);
@@ -38,10 +42,7 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
     gradient.node()->value = values.buffer();
   }
   const Gradient::Target to = target(input);
-  const Buffer& memory = node->gradient->buffer();
-  Layout layout = input.layout();
-  layout.offset += (to.base - memory.data<std::byte>()) / bytes_of(node->dtype);
-  copy(gradient.value(), Tensor(memory, layout, node->dtype), to.accumulate);
+  copy(gradient.value(), node->gradient->memory(input.layout(), node->dtype), to.accumulate);
 }
 
 void add_contribution(Node* node, const Layout& region, const Variable& value) {
@@ -57,7 +58,7 @@ void destroy(Contribution* c) {
 }
 
 Variable part_of(const Variable& whole, const Layout& region) {
-  const Variable dense = whole.layout().contiguous() ? whole : contiguous(whole);
+  const Variable dense = contiguous(whole);
   Layout part = region;
   part.offset += dense.layout().offset;
   return {dense.node(), part};

@@ -11,6 +11,15 @@ namespace {
 thread_local Tape* current_tape = nullptr;
 std::atomic<std::uint64_t> next_id{1};
 
+/// Calls `f` at the end of a scope, also when an exception leaves it.
+template <class F>
+struct OnExit {
+  F f;
+  ~OnExit() { f(); }
+};
+template <class F>
+OnExit(F) -> OnExit<F>;
+
 std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
   const auto bits = reinterpret_cast<std::uintptr_t>(data) >> 4;
   return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
@@ -70,13 +79,11 @@ void Tape::drop(Operation* operation) {
   (operation->previous_ ? operation->previous_->next_ : first_) = operation->next_;
   (operation->next_ ? operation->next_->previous_ : last_) = operation->previous_;
   --count_;
-  const std::size_t bytes = operation->bytes_;
-  operation->~Operation();
-  pool::release(operation, bytes);
+  delete operation;
 }
 
 Variable Tape::watch(const Tensor& value) {
-  const Tensor dense = value.contiguous() ? value : value.contiguous_copy();
+  const Tensor dense = value.dense();
   Node* node = Node::make(dense.dtype(), dense.shape());
   node->value = dense.buffer();
   node->base = dense.layout().offset;
@@ -127,12 +134,29 @@ void Tape::check_output(const char* op, const Variable& output) const {
   }
 }
 
+// A leaf reads the memory its parameter had, and writes to the gradient it has.
+void Tape::check_parameters(const char* op) const {
+  for (const ParameterUse* use = uses_; use; use = use->next) {
+    if (use->leaf->dtype != use->parameter.dtype()) {
+      fail<TapeError>("{}: parameter {} changed its type while it was recorded", op,
+                      use->parameter.name());
+    }
+  }
+}
+
 void Tape::backward(const Variable& loss) {
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {
     fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)",
                     loss.shape());
   }
+  check_parameters("backward");
+  bool finished = false;
+  const OnExit end{[&] {
+    for (ParameterUse* use = uses_; use && !finished; use = use->next)
+      use->parameter.clear_gradient();
+    forget();
+  }};
   Pause pause;
   Sweep sweep(false, Sweep::After::use_up);
   sweep.add(Operand(loss, Operand::Keep::nothing, id_),
@@ -140,26 +164,30 @@ void Tape::backward(const Variable& loss) {
   for (Operation* op = last_; op; op = last_) {
     Node* node = op->output().node();
     if (!node->gradient->empty()) op->backward(sweep);
-    // Written in parts by several operations (a sequence), a gradient is still needed by the
-    // others.
-    if (op->output().shape().elements() == node->shape.elements()) node->own_gradient.release();
+    node->add_record();
     drop(op);
+    if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
+    node->drop_record();
   }
   for (ParameterUse* use = uses_; use; use = use->next) use->flush();
-  forget();
+  finished = true;
 }
 
 // Brings back every value that had been released, in the order they were computed.
 void Tape::restore_values() {
+  bool finished = false;
+  const OnExit end{[&] {
+    for (const Variable& value : restored_) value.node()->restoring = false;
+    if (!finished) restored_.clear();  // some are half computed: all are released again
+  }};
   for (Operation* op = first_; op; op = op->next_) {
     Node* node = op->output().node();
-    restored_.push_back(op->output().variable());
-    const bool whole = op->output().shape().elements() == node->shape.elements();
-    if (!node->value || (!whole && node->restoring)) {
-      node->restoring = true;
-      op->run();
-    }
+    if (node->value && !node->restoring) continue;
+    if (!node->restoring) restored_.push_back(op->output().variable());
+    node->restoring = true;
+    op->run();
   }
+  finished = true;
 }
 
 // Only what lies between the inputs and the end of the tape gets a gradient.
@@ -195,22 +223,21 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
     if (!input || input.node()->tape != id_)
       fail<TapeError>("gradient: an input is not recorded on this tape");
   }
-  mark_wanted(inputs);
-  if (options.create_graph) restore_values();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i]) fail<TapeError>("gradient: output {} is an empty Variable", i);
+  }
+  check_parameters("gradient");
   Operation* const youngest = last_;
   std::vector<Variable> results;
   {
     // A recorded sweep goes on this tape; another leaves no trace.
     Tape* const resumed = std::exchange(current_tape, options.create_graph ? this : nullptr);
-    const auto resume = [&] {
+    const OnExit end{[&] {
       current_tape = resumed;
       settle(outputs, inputs);
-    };
-    struct OnExit {
-      decltype(resume) call;
-      ~OnExit() { call(); }
-    } on_exit{resume};
-
+    }};
+    mark_wanted(inputs);
+    if (options.create_graph) restore_values();
     for (ParameterUse* use = uses_; use; use = use->next)
       use->leaf->gradient = &use->leaf->own_gradient;
     Sweep sweep(options.create_graph, Sweep::After::keep);
@@ -230,6 +257,11 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
         fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(),
                          options.cotangents[i].shape());
       }
+      if (!options.cotangents.empty() && options.cotangents[i] &&
+          options.cotangents[i].dtype() != output.dtype()) {
+        fail<DTypeError>("gradient: output {} is {} but its cotangent {}", i, name(output.dtype()),
+                         name(options.cotangents[i].dtype()));
+      }
       // A second handle to the caller's cotangent, whose memory the sweep must not take over.
       const Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
       sweep.add(Operand(output, Operand::Keep::nothing, id_),
@@ -240,8 +272,7 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
       Node* node = op->output().node();
       if (!node->wanted || (node->gradient->empty() && !node->contributions)) continue;
       op->backward(sweep);
-      if (!node->keep_gradient && op->output().shape().elements() == node->shape.elements())
-        node->own_gradient.release();
+      if (!node->keep_gradient && !node->in_parts) node->own_gradient.release();
     }
     for (ParameterUse* use = uses_; use; use = use->next) use->flush();
     for (const Variable& input : inputs) {
@@ -278,6 +309,7 @@ void Tape::settle(const std::vector<Variable>& outputs, const std::vector<Variab
   }
   for (ParameterUse* use = uses_; use; use = use->next) {
     reset(use->leaf);
+    use->discard();  // of a sweep that threw
     use->leaf->gradient = &use->parameter.data()->gradient;
   }
 }

@@ -28,7 +28,9 @@ class Tape {
 
   /// Adds the derivative of a recorded scalar to the gradient of every parameter it depends on,
   /// and uses the tape up: it is empty afterwards, what was recorded is constant, and recording can
-  /// go on. TapeError for a non-scalar or something not recorded.
+  /// go on. TapeError for a non-scalar, something not recorded, or a parameter whose type changed;
+  /// these leave everything as it is. When the sweep itself throws, the tape is used up and the
+  /// gradients of its parameters are cleared, since half a sum would look like a whole one.
   void backward(const Variable& loss);
 
   /// Derivatives of `outputs` with respect to `inputs` (watched, computed or parameters), in their
@@ -69,6 +71,7 @@ class Tape {
   void forget();
   void settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs);
   void check_output(const char* op, const Variable& output) const;
+  void check_parameters(const char* op) const;
   void restore_values();
   void mark_wanted(const std::vector<Variable>& inputs);
 

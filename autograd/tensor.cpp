@@ -69,6 +69,8 @@ void copy(const Tensor& from, const Tensor& to, bool accumulate) {
                  static_cast<std::size_t>(to.elements() * bytes_of(to.dtype())));
     return;
   }
+  if (from.shape() != to.shape() && !broadcasts_to(from.shape(), to.shape()))
+    fail<ShapeError>("copy: shape {} does not broadcast to {}", from.shape(), to.shape());
   const bool flat = from.shape() == to.shape() && from.contiguous() && to.contiguous() &&
                     to.rank() > 1 && to.elements() <= INT32_MAX;
   if (flat) return copy(flattened(from), flattened(to), accumulate);
@@ -162,7 +164,7 @@ void Tensor::check_type(DType wanted) const {
 }
 
 bool all_finite(const Tensor& tensor) {
-  const Tensor dense = tensor.contiguous() ? tensor : tensor.contiguous_copy();
+  const Tensor dense = tensor.dense();
   return dispatch(dense.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* values = dense.data<T>();

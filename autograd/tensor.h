@@ -58,9 +58,9 @@ class Tensor {
   Tensor() = default;
   /// Uninitialised memory.
   Tensor(const Shape& shape, DType dtype)
-      : buffer_(shape.elements() * bytes_of(dtype)), layout_(shape), dtype_(dtype) {}
+      : layout_(shape), buffer_(shape.elements() * bytes_of(dtype)), dtype_(dtype) {}
   Tensor(Buffer buffer, const Layout& layout, DType dtype)
-      : buffer_(std::move(buffer)), layout_(layout), dtype_(dtype) {}
+      : layout_(layout), buffer_(std::move(buffer)), dtype_(dtype) {}
   /// Evaluates any xtensor expression; its element type, float or double, becomes the dtype.
   template <class E>
   Tensor(const xt::xexpression<E>& expression);  // NOLINT: converting is the point
@@ -105,19 +105,20 @@ class Tensor {
 
   Tensor view(const Layout& layout) const { return {buffer_, layout, dtype_}; }
   Tensor contiguous_copy() const;
+  Tensor dense() const { return contiguous() ? *this : contiguous_copy(); }
   Tensor to(DType dtype) const;  ///< itself when the type is the same, else a converted copy
   void fill(double value) const;
 
  private:
   void check_type(DType wanted) const;
 
+  Layout layout_;  // before the buffer: it refuses what is too large
   Buffer buffer_;
-  Layout layout_;
   DType dtype_ = DType::f32;
 };
 
 /// to = from, or to += from when `accumulate`. `from` broadcasts; both may be strided and of
-/// different types.
+/// different types. ShapeError where `from` does not broadcast to the shape of `to`.
 void copy(const Tensor& from, const Tensor& to, bool accumulate = false);
 
 /// True when no element is NaN or infinite.

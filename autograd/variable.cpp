@@ -22,6 +22,25 @@ void Node::unused() {
   if (records == 0) destroy(this);
 }
 
+Variable Variable::make(const Shape& shape, DType dtype) {
+  const Variable result(Node::make(dtype, shape), Layout(shape));
+  result.node()->value = Buffer(shape.elements() * bytes_of(dtype));
+  return result;
+}
+
+Size padded_columns(Size columns, DType dtype) {
+  constexpr Size kWay = 4096, kLine = 64;  // bytes
+  return columns * bytes_of(dtype) % kWay == 0 ? columns + kLine / bytes_of(dtype) : columns;
+}
+
+Variable Variable::make_padded(const Shape& shape, DType dtype) {
+  const int last = shape.rank() - 1;
+  Shape padded = shape;
+  if (last > 0 && shape[last] > 0) padded.set(last, padded_columns(shape[last], dtype));
+  const Variable whole = make(padded, dtype);
+  return last < 0 ? whole : Variable(whole.node(), whole.layout().slice(last, 0, shape[last]));
+}
+
 Variable::Variable(const Tensor& value) : layout_(value.layout()) {
   node_ = Node::make(value.dtype(), value.shape());
   node_->value = value.buffer();

@@ -22,6 +22,7 @@ struct Node {
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
   DType dtype = DType::f32;
   bool computed = false;   ///< an operation of the tape can compute the value again
+  bool in_parts = false;   ///< several operations compute it, a part each
   bool wanted = false;     ///< the current sweep asks for its gradient
   bool restoring = false;  ///< a released value that several operations compute again, part by part
   bool keep_gradient = false;  ///< the sweep's caller reads the gradient afterwards
@@ -48,6 +49,10 @@ struct Node {
                   ///< refers to it
 };
 
+/// Elements from row to row of a matrix: rows a multiple of 4096 bytes apart would compete for the
+/// same few sets of the first cache, which costs the products up to 10 %, so these are padded.
+Size padded_columns(Size columns, DType dtype);
+
 template <class F, class... Arguments>
 class Expression;
 
@@ -63,6 +68,11 @@ class Variable {
   /// Evaluates a delayed elementwise expression in one pass (one recorded operation).
   template <class F, class... Arguments>
   Variable(const Expression<F, Arguments...>& expression);  // NOLINT
+
+  /// A new value, not yet computed.
+  static Variable make(const Shape& shape, DType dtype);
+  /// The same with padded rows, a view of the whole.
+  static Variable make_padded(const Shape& shape, DType dtype);
 
   Variable(Node* node, const Layout& layout) : node_(node), layout_(layout) { node_->add_handle(); }
   Variable(const Variable& other) : node_(other.node_), layout_(other.layout_) {

@@ -10,9 +10,13 @@ namespace {
 // gradient is small beside it, few enough that they are still in the second-level cache.
 constexpr Size kStripBytes = 512 << 10;
 
+// With so many rows a product of its own is better than moving them to where the next ones fit.
+constexpr Size kEnoughRows = 64;
+
 Size strip_capacity(Size inputs, Size outputs, DType dtype) {
   const Size weight_bytes = inputs * outputs * bytes_of(dtype);
-  return std::max<Size>(64, std::max(kStripBytes, 2 * weight_bytes) / (outputs * bytes_of(dtype)));
+  return std::max(kEnoughRows,
+                  std::max(kStripBytes, 2 * weight_bytes) / (outputs * bytes_of(dtype)));
 }
 
 }  // namespace
@@ -30,31 +34,46 @@ void Strip::clear() {
   rows_buffer_.reset();
 }
 
-void Strip::reserve(Size rows, Gradient* place) {
-  if (!block_ || block_free_ < rows) {
-    block_free_ = std::max(capacity_, rows);
-    block_ = Buffer(block_free_ * columns_ * bytes_of(dtype_));
+void Strip::reserve(const Shape& rows, Gradient* place) {
+  const Size count = rows.elements() / rows.back(), row_bytes = rows.back() * bytes_of(dtype_);
+  if (!block_ || block_free_ < count) {
+    block_free_ = std::max(capacity_, count);
+    block_ = Buffer(block_free_ * row_bytes);
   }
-  block_free_ -= rows;
-  place->place(block_, block_free_ * columns_ * bytes_of(dtype_));
+  block_free_ -= count;
+  place->place(block_, block_free_ * row_bytes);
+}
+
+Size Strip::stride_to(const Tensor& matrix) const {
+  if (rows_ == 0 || !(matrix.buffer() == rows_buffer_)) return 0;
+  const Size rows = matrix.size(0), distance = begin_ - matrix.layout().offset;
+  const Size stride = rows > 1 ? matrix.layout().stride(0) : distance;
+  const bool dense = columns_ == 1 || matrix.layout().stride(1) == 1;
+  const bool even = stride * rows == distance && (stride_ == 0 || stride_ == stride);
+  return dense && even && stride >= columns_ && stride < 2 * columns_ ? stride : 0;
+}
+
+bool Strip::has_room(Size rows) const {
+  return rows_ > 0 && !(rows_buffer_ == block_) && rows_buffer_.unique() && stride_ == columns_ &&
+         begin_ >= rows * columns_;
 }
 
 void Strip::prepend(const Tensor& matrix) {
   const Size rows = matrix.size(0), begin = matrix.layout().offset;
-  const bool dense = matrix.contiguous();
-  if (rows_ == 0 && dense) {
+  const bool dense_rows = columns_ == 1 || matrix.layout().stride(1) == 1;
+  if (rows_ == 0 && dense_rows && (rows == 1 || matrix.layout().stride(0) >= columns_)) {
     rows_buffer_ = matrix.buffer();
     begin_ = begin;
-  } else if (rows_ > 0 && dense && matrix.buffer() == rows_buffer_ &&
-             begin + rows * columns_ == begin_) {
+    stride_ = rows > 1 ? matrix.layout().stride(0) : 0;
+  } else if (const Size stride = stride_to(matrix)) {
     begin_ = begin;
+    stride_ = stride;
   } else {
-    const bool own = rows_ > 0 && !(rows_buffer_ == block_) && rows_buffer_.unique() &&
-                     begin_ >= rows * columns_;
-    if (!own) {  // move what is there to the end of a block of our own
+    if (!has_room(rows)) {  // move what is there to the end of a block of our own
       const Tensor before = rows_ ? this->matrix() : Tensor();
       const Size total = std::max(capacity_, rows_ + rows);
       rows_buffer_ = Buffer(total * columns_ * bytes_of(dtype_));
+      stride_ = columns_;
       begin_ = (total - rows_) * columns_;
       if (rows_) copy(before, this->matrix());
     }
@@ -68,6 +87,7 @@ void Strip::prepend(const Tensor& matrix) {
 
 Tensor Strip::matrix() const {
   Layout layout(Shape{rows_, columns_});
+  if (rows_ > 1) layout.strides[0] = static_cast<std::int32_t>(stride_);
   layout.offset = begin_;
   return {rows_buffer_, layout, dtype_};
 }
@@ -76,10 +96,11 @@ const Tensor& ParameterUse::transposed() {
   const Parameter::Data& data = *parameter.data();
   if (!transposed_ || transposed_version_ != data.version) {
     const Size rows = data.value.size(0), columns = data.value.size(1);
-    transposed_ = Tensor(Shape{columns, rows}, data.value.dtype());
+    transposed_ = Variable::make_padded({columns, rows}, data.value.dtype()).value();
     dispatch(data.value.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      blas::transpose(data.value.data<T>(), rows, columns, transposed_.data<T>());
+      blas::transpose(data.value.data<T>(), rows, columns, transposed_.data<T>(),
+                      columns > 1 ? transposed_.layout().stride(0) : rows);
     });
     transposed_version_ = data.version;
   }
@@ -96,9 +117,9 @@ ParameterUse* use_of_transposed(const Node* node, const Layout& layout) {
 }
 
 void ParameterUse::place_gradient(Gradient* gradient, const Shape& shape) {
-  const Size columns = shape.back();
-  if (columns == 0 || columns != gradients_.columns()) return;
-  gradients_.reserve(shape.elements() / columns, gradient);
+  const Size columns = gradients_.columns();
+  if (columns > 0 && shape.back() == padded_columns(columns, leaf->dtype))
+    gradients_.reserve(shape, gradient);
 }
 
 void ParameterUse::prepare(const Layout& weight, DType dtype) {
@@ -112,7 +133,8 @@ void ParameterUse::prepare(const Layout& weight, DType dtype) {
 
 void ParameterUse::defer(const Layout& weight, const Tensor& input, const Tensor& gradient) {
   prepare(weight, gradient.dtype());
-  if (!gradients_.fits(gradient.size(0))) flush();
+  const bool moves = !inputs_.extends(input) || !gradients_.extends(gradient);
+  if (!gradients_.fits(gradient.size(0)) || (moves && gradients_.rows() >= kEnoughRows)) flush();
   inputs_.prepend(input);
   gradients_.prepend(gradient);
 }
@@ -120,6 +142,10 @@ void ParameterUse::defer(const Layout& weight, const Tensor& input, const Tensor
 void ParameterUse::flush() {
   if (gradients_.rows() == 0) return;
   add_weight_gradient(leaf, weight_, inputs_.matrix(), gradients_.matrix());
+  discard();
+}
+
+void ParameterUse::discard() {
   inputs_.clear();
   gradients_.clear();
 }

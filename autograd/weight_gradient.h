@@ -4,7 +4,7 @@
 namespace hindsight {
 
 /// Rows of matrices gathered while the sweep walks back in time: each lies before the last one.
-/// Rows that already lie so in memory are referred to, others are copied to a block.
+/// Rows that already lie so in memory, evenly apart, are referred to, others are copied to a block.
 class Strip {
  public:
   void start(Size columns, DType dtype, Size capacity);
@@ -12,14 +12,22 @@ class Strip {
   Size columns() const { return columns_; }
   /// True when `rows` more fit.
   bool fits(Size rows) const { return rows_ == 0 || rows_ + rows <= capacity_; }
+  /// True when prepending `matrix` leaves the rows that are there where they are.
+  bool extends(const Tensor& matrix) const {
+    return stride_to(matrix) != 0 || has_room(matrix.size(0));
+  }
   void prepend(const Tensor& matrix);
   /// Memory where the next matrix would lie right before the last one.
-  void reserve(Size rows, Gradient* place);
+  void reserve(const Shape& rows, Gradient* place);
   Tensor matrix() const;  ///< all rows
   void clear();           ///< keeps a reserved block
 
  private:
+  Size stride_to(const Tensor& matrix) const;  // from row to row when it lies before them, else 0
+  bool has_room(Size rows) const;              // in a block of its own
+
   Size columns_ = 0, capacity_ = 0, rows_ = 0;
+  Size stride_ = 0;  // elements from row to row, 0 while there is but one
   DType dtype_ = DType::f32;
   Buffer rows_buffer_;   // where the rows lie
   Size begin_ = 0;       // first row's element in it
@@ -43,6 +51,8 @@ struct ParameterUse {
   void defer(const Layout& weight, const Tensor& input, const Tensor& gradient);
   /// Computes what was deferred.
   void flush();
+  /// Forgets it instead.
+  void discard();
   /// Makes ready for products with the parameter seen as `weight`.
   void prepare(const Layout& weight, DType dtype);
   /// Puts the gradient of a product with this parameter where defer() needs no copy.

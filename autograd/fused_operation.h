@@ -1,0 +1,77 @@
+#pragma once
+#include <hindsight/autograd/operation.h>
+
+/// What fused.cpp knows of a program: its loops, and where operands lie.
+namespace hindsight::detail {
+
+class FusedOperation;
+
+/// Rows for the forward loop; pointers are to the first row, steps lead to the next.
+struct ForwardRows {
+  Size rows, length;
+  const void* const* in;
+  const Size* in_step;
+  void* out;
+  Size out_step;
+  void* kept;  ///< costly values, [row][which][element]; null when nothing is recorded
+  Size kept_row, kept_plane;
+};
+
+struct BackwardRows {
+  Size rows, length;
+  const void* const* in;  ///< only those the derivatives read
+  const Size* in_step;
+  const void* gradient;
+  Size gradient_step;
+  const void* kept;
+  Size kept_row, kept_plane;
+  void* const* to;  ///< gradients of the operands, null where not wanted
+  const Size* to_step;
+  bool* accumulate;
+};
+
+constexpr int kMaxLeaves = 32;
+
+struct FusedKernels {
+  const char* name;  ///< of the outermost function
+  const char* const*
+      joins;  ///< of the function where leaf k meets the leaves before it, for messages
+  int leaves;
+  int kept;
+  void (*forward[2])(const void* program, const ForwardRows&);
+  void (*backward[2])(const void* program, const BackwardRows&);
+  /// The chain rule on Variables, one recorded operation each: for derivatives of derivatives.
+  void (*derive)(const FusedOperation&, Sweep&, const Variable& gradient);
+  const bool* reads_leaf;  ///< whether the way back reads the value of leaf k
+  const int* adjoint;      ///< leaves of the same number get the same gradient
+};
+
+/// A recorded expression.
+class FusedOperation : public Operation {
+ public:
+  const char* name() const override { return kernels_->name; }
+  std::pair<const Operand*, int> inputs() const override { return {operands_, kernels_->leaves}; }
+  void run() override;
+  void backward(Sweep& sweep) override;
+  const void* program() const { return program_; }
+
+ protected:
+  FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
+      : kernels_(kernels), operands_(operands), program_(program) {}
+
+ private:
+  friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
+                           FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
+  const FusedKernels* kernels_;
+  Operand* operands_;
+  const void* program_;
+  Buffer kept_;
+};
+
+/// Computes an expression's value and records it when a leaf is on the current tape. `record` makes
+/// the operation of the program's own type.
+Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
+                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
+                                            std::uint64_t tape));
+
+}  // namespace hindsight::detail
