@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/expression.h>
+#include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/index_ops.h>
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/shape_ops.h>
@@ -41,12 +41,16 @@ class GatedCell : public Cell {
   }
 
   /// Calls f(px + h W_hh^T + bias) with the sum still an expression. The bias, b_ih + b_hh summed
-  /// once a sequence by with_bias(), is the state's part after `parts` others, or absent.
+  /// once a sequence by with_bias(), is the state's part after `parts` others. Where it is not (a
+  /// step on its own, without begin) it is summed here.
   template <class F>
   State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
     const Variable recurrent = matmul(state[0], transpose(weight_hh));
-    State next = bias_ih ? f(px + recurrent + state[parts]) : f(px + recurrent);
-    if (bias_ih) next.push_back(state[parts]);
+    if (!bias_ih) return f(px + recurrent);
+    const bool begun = state.size() > parts;
+    const Variable bias = begun ? state[parts] : Variable(bias_ih + bias_hh);
+    State next = f(px + recurrent + bias);
+    if (begun) next.push_back(bias);
     return next;
   }
   State with_bias(State state) const {

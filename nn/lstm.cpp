@@ -2,14 +2,22 @@
 
 namespace hindsight::nn {
 
-LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options)
-    : GatedCell({4, input, hidden, options.projection ? options.projection : hidden, options.bias},
-                rng),
-      hidden_(hidden),
-      output_(options.projection ? options.projection : hidden) {
+namespace {
+
+/// Width of the output. Checked here, before parameters are made with it.
+Size output_width(Size hidden, const LstmOptions& options) {
   if (options.projection < 0 || options.projection >= hidden) {
     fail<OptionError>("LstmCell: projection {} is outside of [0, {})", options.projection, hidden);
   }
+  return options.projection ? options.projection : hidden;
+}
+
+}  // namespace
+
+LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options)
+    : GatedCell({4, input, hidden, output_width(hidden, options), options.bias}, rng),
+      hidden_(hidden),
+      output_(weight_hh.shape()[1]) {
   if (options.projection) {
     weight_hr = parameter(
         "weight_hr",

@@ -1,5 +1,5 @@
 #include <hindsight/autograd/dropout.h>
-#include <hindsight/autograd/expression.h>
+#include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/nn/mode.h>
@@ -12,39 +12,22 @@ namespace {
 
 enum class Direction { forward, reverse };
 
-/// Which batch rows a time step belongs to: (B, 1), 1 inside of the row's length, else 0.
-Variable row_mask(const std::vector<Size>& lengths, Size t, DType dtype) {
-  const Tensor mask(Shape{static_cast<Size>(lengths.size()), 1}, dtype);
-  for (std::size_t row = 0; row < lengths.size(); ++row)
-    mask.set(static_cast<Size>(row), t < lengths[row] ? 1 : 0);
-  return Variable(mask);
+/// Which batch rows each time step belongs to: (T, B, 1), 1 inside of the row's length, else 0.
+Variable row_masks(const std::vector<Size>& lengths, Size steps, DType dtype) {
+  const auto batch = static_cast<Size>(lengths.size());
+  const Tensor masks(Shape{steps, batch, 1}, dtype);
+  for (Size t = 0; t < steps; ++t) {
+    for (Size row = 0; row < batch; ++row)
+      masks.set(t * batch + row, t < lengths[static_cast<std::size_t>(row)] ? 1 : 0);
+  }
+  return Variable(masks);
 }
-
-/// x where the mask is 1, else 0 whatever x is: NaN times 0 would be NaN.
-struct Keep {
-  static constexpr unsigned kLeftReads = kRight, kRightReads = kNothing;
-  static constexpr const char* kName = "keep";
-  template <class X, class M>
-  auto value(const X& x, const M& mask) const {
-    return select(mask > M(0), x, X(0));
-  }
-  template <class X, class M, class Y>
-  M by_left(const X&, const M& mask, const Y&) const {
-    return mask;
-  }
-  template <class X, class M, class Y>
-  Zero by_right(const X&, const M&, const Y&) const {
-    return {};
-  }
-};
 
 /// Inputs with zeros past each row's length, so that no result depends on what the padding holds.
 Variable without_padding(const Variable& inputs, const std::vector<Size>& lengths) {
   const Size steps = inputs.size(0);
   if (lengths.empty() || *std::min_element(lengths.begin(), lengths.end()) == steps) return inputs;
-  std::vector<Variable> masks;
-  for (Size t = 0; t < steps; ++t) masks.push_back(row_mask(lengths, t, inputs.dtype()));
-  return elementwise(Keep{}, inputs, stack(masks));
+  return where(row_masks(lengths, steps, inputs.dtype()), inputs, 0.0);
 }
 
 /// Time steps are projected in blocks of about this many rows: enough for a product at full speed,
@@ -71,6 +54,8 @@ Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::ve
              block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, inputs.batch()));
   const Size shortest = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
   const int parts = state->size();
+  Variable masks;  // where a row is shorter than others
+  if (shortest < steps) masks = row_masks(lengths, steps, (*state)[0].dtype());
   *state = cell.begin(*state);
   Sequence outputs(steps);
   Variable projected;
@@ -87,9 +72,9 @@ Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::ve
     if (t < shortest) {
       next[0] = outputs.put(t, next[0]);
     } else {  // rows that are over keep their state and output zero
-      const Variable inside = row_mask(lengths, t, next[0].dtype());
-      outputs.put(t, next[0] * inside);
-      for (int k = 0; k < parts; ++k) next[k] = (*state)[k] + inside * (next[k] - (*state)[k]);
+      const Variable inside = masks[t];
+      outputs.put(t, where(inside, next[0], 0.0));
+      for (int k = 0; k < parts; ++k) next[k] = where(inside, next[k], (*state)[k]);
     }
     *state = std::move(next);
   }
@@ -117,6 +102,15 @@ void Unroller::add_cell(std::shared_ptr<Cell> cell) {
   cells_.push_back(std::move(cell));
 }
 
+const Cell& Unroller::cell_at(Size layer, Size direction) const {
+  const Size directions = options_.bidirectional ? 2 : 1;
+  if (layer < 0 || layer >= options_.layers || direction < 0 || direction >= directions) {
+    fail<IndexError>("Recurrent: layer {}, direction {} of {} layers in {} directions", layer,
+                     direction, options_.layers, directions);
+  }
+  return *cells_[static_cast<std::size_t>(layer * directions + direction)];
+}
+
 Size Unroller::layer_input(Size layer) const {
   if (layer == 0) return options_.input;
   return cells_.front()->state_sizes().front() * (options_.bidirectional ? 2 : 1);
@@ -129,8 +123,8 @@ Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& optio
   return unroll({}, &symbols, options);
 }
 
-Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
-                          const UnrollOptions& options) {
+void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
+                               const UnrollOptions& options) const {
   const Shape& shape = symbols ? symbols->shape() : inputs.shape();
   if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[0] == 0)) {
     fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed",
@@ -152,7 +146,12 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
     fail<ShapeError>("Recurrent: {} initial states for {} layers and directions",
                      options.initial.size(), cells_.size());
   }
+}
 
+Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
+                          const UnrollOptions& options) {
+  check_arguments(inputs, symbols, options);
+  const Size batch = symbols ? symbols->shape()[1] : inputs.size(1);
   const std::size_t directions = options_.bidirectional ? 2 : 1;
   const DType dtype = cells_.front()->dtype();
   Unrolled result;

@@ -50,10 +50,12 @@ class Unroller : public Module {
  protected:
   Unroller(const RecurrentOptions& options, Rng& rng);
   void add_cell(std::shared_ptr<Cell> cell);
-  const Cell& cell_at(std::size_t i) const { return *cells_[i]; }
+  const Cell& cell_at(Size layer, Size direction) const;
   Size layer_input(Size layer) const;
 
  private:
+  void check_arguments(const Variable& inputs, const Indices* symbols,
+                       const UnrollOptions& options) const;
   Unrolled unroll(const Variable& inputs, const Indices* symbols, const UnrollOptions& options);
   static State zero_state(const Cell& cell, Size batch, DType dtype);
   static void check_state(const Cell& cell, const State& state, Size batch, std::size_t which);
@@ -74,9 +76,9 @@ class Recurrent : public Unroller {
       : Unroller(options, rng) {
     add_cells(rng, arguments...);
   }
+  /// IndexError out of range.
   const CellType& cell(Size layer, Size direction = 0) const {
-    return static_cast<const CellType&>(
-        cell_at(static_cast<std::size_t>(layer * (options().bidirectional ? 2 : 1) + direction)));
+    return static_cast<const CellType&>(cell_at(layer, direction));
   }
 
  private:

@@ -140,8 +140,7 @@ Indices SafetensorsFile::indices(const std::string& name) const {
   return result;
 }
 
-// Writing
-// ------------------------------------------------------------------------------------------
+// Writing -----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -264,7 +263,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
   for (const auto& [name, tensor] : sorted) {
-    const Tensor dense = tensor.contiguous() ? tensor : tensor.contiguous_copy();
+    const Tensor dense = tensor.dense();
     file.write(dense.bytes(), static_cast<std::size_t>(dense.elements() * bytes_of(dense.dtype())));
   }
   file.commit();

@@ -5,6 +5,46 @@
 #include <cmath>
 
 namespace hindsight::optim {
+namespace {
+
+/// The numbers of one step, in the type of the elements.
+template <class T>
+struct Rule {
+  T scale;                 // of the gradient
+  T beta1, beta2, a1, a2;  // a = 1 - beta
+  T in_gradient, shrink;   // weight decay: added to the gradient, or on the weight itself
+  T rate, root, epsilon;   // corrected learning rate; w -= rate m / (sqrt(v) root + epsilon)
+};
+
+/// `count` weights w by gradients g and moments m, v; `top` holds AMSGrad's largest v, or is null.
+template <class T>
+void apply_rule(Rule<T> r, const T* g, T* w, T* m, T* v, T* top, Size count) {
+  // The same lines for a register of elements and for one: sqrt keeps the compiler from
+  // vectorizing.
+  const auto change = [&](auto load, auto store, auto largest_of) {
+    const auto x = load(w);
+    const auto d = r.scale * load(g) + r.in_gradient * x;
+    const auto first = r.beta1 * load(m) + r.a1 * d;
+    auto second = r.beta2 * load(v) + r.a2 * d * d;
+    store(m, first);
+    store(v, second);
+    if (top) store(top, second = largest_of(load(top), second));
+    using std::sqrt;
+    store(w, r.shrink * x - r.rate * first / (sqrt(second) * r.root + r.epsilon));
+  };
+  Size k = 0;
+  for (; k + simd::kWidth<T> <= count; k += simd::kWidth<T>) {
+    change([k](const T* from) { return simd::load(from + k); },
+           [k](T* to, const auto& x) { simd::store(to + k, x); },
+           [](const auto& x, const auto& y) { return xsimd::max(x, y); });
+  }
+  for (; k < count; ++k) {
+    change([k](const T* from) { return from[k]; }, [k](T* to, T x) { to[k] = x; },
+           [](T x, T y) { return std::max(x, y); });
+  }
+}
+
+}  // namespace
 
 Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options)
     : Adam(parameters, options, Decay::in_gradient) {}
@@ -32,54 +72,38 @@ Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options,
   }
 }
 
+AdamW::AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& options)
+    : Adam(parameters,
+           {options.learning_rate, options.beta1, options.beta2, options.epsilon,
+            options.weight_decay, options.amsgrad, options.clip_norm, options.regularizers,
+            options.on_non_finite},
+           Decay::decoupled) {}
+
 void Adam::update(std::size_t i, const Tensor& gradient, double scale) {
   const Parameter& parameter = parameters()[i];
   const auto t = static_cast<double>(++updates_[i]);
   const double correction1 = 1 - std::pow(options_.beta1, t),
                correction2 = 1 - std::pow(options_.beta2, t);
+  const bool decoupled = decay_ == Decay::decoupled;
   dispatch(gradient.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* w = parameter.value().data<T>();
-    T* m = remembered(first_, parameter, i).template data<T>();
-    T* v = remembered(second_, parameter, i).template data<T>();
-    T* top = options_.amsgrad ? remembered(largest_, parameter, i).template data<T>() : nullptr;
-    const T* g = gradient.data<T>();
-    const T s = static_cast<T>(scale), b1 = static_cast<T>(options_.beta1),
-            b2 = static_cast<T>(options_.beta2);
-    const T a1 = static_cast<T>(1 - options_.beta1),
-            a2 = static_cast<T>(1 - options_.beta2);  // exact before rounding
-    const T in_gradient =
-        decay_ == Decay::in_gradient ? static_cast<T>(options_.weight_decay) : T(0);
-    const T shrink = decay_ == Decay::decoupled
-                         ? static_cast<T>(1 - learning_rate() * options_.weight_decay)
-                         : T(1);
-    const T rate = static_cast<T>(learning_rate() / correction1),
-            root = static_cast<T>(1 / std::sqrt(correction2));
-    const T epsilon = static_cast<T>(options_.epsilon);
-    // The same lines for a register of elements and for one: sqrt keeps the compiler from
-    // vectorizing.
-    const auto change = [&](auto load, auto store, auto largest_of) {
-      const auto x = load(w);
-      const auto d = s * load(g) + in_gradient * x;
-      const auto first = b1 * load(m) + a1 * d;
-      auto second = b2 * load(v) + a2 * d * d;
-      store(m, first);
-      store(v, second);
-      if (top) store(top, second = largest_of(load(top), second));
-      using std::sqrt;
-      store(w, shrink * x - rate * first / (sqrt(second) * root + epsilon));
+    const auto of = [](double x) { return static_cast<T>(x); };
+    const Rule<T> rule{
+        of(scale),
+        of(options_.beta1),
+        of(options_.beta2),
+        of(1 - options_.beta1),  // exact before rounding
+        of(1 - options_.beta2),
+        of(decoupled ? 0 : options_.weight_decay),
+        of(decoupled ? 1 - learning_rate() * options_.weight_decay : 1),
+        of(learning_rate() / correction1),
+        of(1 / std::sqrt(correction2)),
+        of(options_.epsilon),
     };
-    const Size count = gradient.elements();
-    Size k = 0;
-    for (; k + simd::kWidth<T> <= count; k += simd::kWidth<T>) {
-      change([k](const T* from) { return simd::load(from + k); },
-             [k](T* to, const auto& x) { simd::store(to + k, x); },
-             [](const auto& x, const auto& y) { return xsimd::max(x, y); });
-    }
-    for (; k < count; ++k) {
-      change([k](const T* from) { return from[k]; }, [k](T* to, T x) { to[k] = x; },
-             [](T x, T y) { return std::max(x, y); });
-    }
+    T* top = options_.amsgrad ? remembered(largest_, parameter, i).template data<T>() : nullptr;
+    apply_rule(rule, gradient.data<T>(), parameter.value().data<T>(),
+               remembered(first_, parameter, i).template data<T>(),
+               remembered(second_, parameter, i).template data<T>(), top, gradient.elements());
   });
 }
 

@@ -34,13 +34,24 @@ class Adam : public Optimizer {
   std::vector<Size> updates_;  // of each parameter, for the bias correction
 };
 
+/// Those of Adam, with another default.
+struct AdamWOptions {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 1e-2;
+  bool amsgrad = false;
+  double clip_norm = 0;
+  std::vector<L2> regularizers = {};
+  OnNonFinite on_non_finite = OnNonFinite::raise;
+};
+
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019): w -= learning_rate weight_decay w
 /// before the step, apart from the gradient.
 class AdamW : public Adam {
  public:
-  explicit AdamW(const std::vector<Parameter>& parameters,
-                 const AdamOptions& options = {.weight_decay = 1e-2})
-      : Adam(parameters, options, Decay::decoupled) {}
+  explicit AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& options = {});
 };
 
 }  // namespace hindsight::optim

@@ -68,62 +68,72 @@ void Optimizer::set_learning_rate(double rate) {
 }
 
 Report Optimizer::step() {
+  collect();
+  regularize();
   Report report;
-  // Collect.
+  report.gradient_norm = norm();
+  const bool finite = std::isfinite(report.gradient_norm);
+  if (!finite && options_.on_non_finite == OnNonFinite::raise) refuse();
+  report.skipped = !finite && options_.on_non_finite == OnNonFinite::skip;
+  report.shrunk = !finite && options_.on_non_finite == OnNonFinite::shrink;
+  report.clipped = finite && options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
+  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6)
+                                      : 1;  // as PyTorch's clip_grad_norm_
+  if (!report.skipped) ++steps_;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (!gradients_[i]) continue;
+    if (report.shrunk) {
+      update(i, parameters_[i].value().contiguous_copy(), kShrink);
+    } else if (!report.skipped) {
+      update(i, gradients_[i], scale);
+    }
+    parameters_[i].changed();
+    parameters_[i].clear_gradient();
+    gradients_[i] = Tensor();
+  }
+  return report;
+}
+
+void Optimizer::collect() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     gradients_[i] = parameters_[i].has_gradient() ? parameters_[i].gradient() : Tensor();
   }
-  // Regularize: on a copy, as the gradients are the user's to look at.
+}
+
+void Optimizer::regularize() {
   for (const L2& penalty : options_.regularizers) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if (!gradients_[i]) continue;
+      // On a copy, as the gradients are the user's to look at.
       if (gradients_[i].buffer() == parameters_[i].data()->gradient.buffer())
         gradients_[i] = gradients_[i].contiguous_copy();
       add_scaled(gradients_[i], penalty.strength, parameters_[i].value());
     }
   }
-  // Measure.
+}
+
+double Optimizer::norm() const {
   double squares = 0;
   for (const Tensor& gradient : gradients_) squares += gradient ? square_sum(gradient) : 0;
-  report.gradient_norm = std::sqrt(squares);
-  const bool finite = std::isfinite(squares);
-  if (!finite && options_.on_non_finite == OnNonFinite::raise) {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      if (gradients_[i] && !all_finite(gradients_[i])) {
-        fail<NonFiniteError>("optimizer: the gradient of {} is not finite in step {}",
-                             parameters_[i].name(), steps_ + 1);
-      }
-    }
-    fail<NonFiniteError>("optimizer: the norm of the gradient overflows in step {}", steps_ + 1);
-  }
-  report.skipped = !finite && options_.on_non_finite == OnNonFinite::skip;
-  report.shrunk = !finite && options_.on_non_finite == OnNonFinite::shrink;
-  // Clip.
-  report.clipped = finite && options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
-  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6)
-                                      : 1;  // as PyTorch's clip_grad_norm_
-  // Update.
-  if (!report.skipped) ++steps_;
+  return std::sqrt(squares);
+}
+
+void Optimizer::refuse() const {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (gradients_[i] && report.shrunk) {
-      update(i, parameters_[i].value().contiguous_copy(), kShrink);
-    } else if (gradients_[i] && !report.skipped) {
-      update(i, gradients_[i], scale);
-    }
-    if (gradients_[i]) {
-      parameters_[i].changed();
-      parameters_[i].clear_gradient();
-      gradients_[i] = Tensor();
+    if (gradients_[i] && !all_finite(gradients_[i])) {
+      fail<NonFiniteError>("optimizer: the gradient of {} is not finite in step {}",
+                           parameters_[i].name(), steps_ + 1);
     }
   }
-  return report;
+  fail<NonFiniteError>("optimizer: the norm of the gradient overflows in step {}", steps_ + 1);
 }
 
 Tensor& Optimizer::remembered(std::vector<Tensor>& memory, const Parameter& parameter,
                               std::size_t i) {
   if (memory.size() <= i) memory.resize(i + 1);
   if (!memory[i] || memory[i].dtype() != parameter.dtype())
-    memory[i] = Tensor::zeros(parameter.shape(), parameter.dtype());
+    memory[i] = memory[i] ? memory[i].to(parameter.dtype())
+                          : Tensor::zeros(parameter.shape(), parameter.dtype());
   return memory[i];
 }
 

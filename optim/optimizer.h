@@ -55,10 +55,16 @@ class Optimizer {
   virtual void update(std::size_t i, const Tensor& gradient, double scale) = 0;
 
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  /// A tensor like parameter i for what the rule remembers, zero at first.
+  /// A tensor like parameter i for what the rule remembers, zero at first. Where the parameter's
+  /// element type has changed, the memory is converted as its value was.
   static Tensor& remembered(std::vector<Tensor>& memory, const Parameter& parameter, std::size_t i);
 
  private:
+  void collect();
+  void regularize();
+  double norm() const;               // of all gradients of the step
+  [[noreturn]] void refuse() const;  // a gradient that is not finite
+
   std::vector<Parameter> parameters_;
   std::vector<Tensor> gradients_;  // of the step under way; empty where a parameter has none
   StepOptions options_;

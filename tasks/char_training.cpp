@@ -75,7 +75,8 @@ double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::State
     CharModel::Prediction prediction = model_(symbols, *states);
     const Variable loss = cross_entropy(prediction.logits, next);
     const double nats = loss.item();
-    if (!std::isfinite(nats)) fail<NonFiniteError>("the loss is {}", nats);
+    if (!std::isfinite(nats))
+      fail<NonFiniteError>("the loss is {}", std::abs(nats));  // a NaN's sign is chance
     tape.backward(loss);
     optimizer_.step();
     *states = std::move(prediction.final);  // constants once the tape is gone
@@ -98,12 +99,17 @@ Pass CharTrainer::train(const Streams& streams, const GoOn& go_on) {
 Pass CharTrainer::validate(const Streams& streams, const GoOn& go_on) {
   const nn::Evaluation mode;
   const Tape::Pause pause;
-  return read(streams, options_.chunk, go_on,
-              [this](const Indices& symbols, const Indices& next, nn::States* states) {
-                CharModel::Prediction prediction = model_(symbols, *states);
-                *states = std::move(prediction.final);
-                return cross_entropy(prediction.logits, next).item();
-              });
+  const Pass pass = read(streams, options_.chunk, go_on,
+                         [this](const Indices& symbols, const Indices& next, nn::States* states) {
+                           CharModel::Prediction prediction = model_(symbols, *states);
+                           *states = std::move(prediction.final);
+                           return cross_entropy(prediction.logits, next).item();
+                         });
+  if (!std::isfinite(pass.nats)) {
+    fail<NonFiniteError>("the validation loss is {} after step {}", std::abs(pass.nats),
+                         optimizer_.steps());
+  }
+  return pass;
 }
 
 }  // namespace hindsight::tasks

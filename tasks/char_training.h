@@ -44,7 +44,8 @@ class CharTrainer {
 
   /// One pass of training. NonFiniteError naming the step when the loss or a gradient is no number.
   Pass train(const Streams& streams, const GoOn& go_on);
-  /// One pass without learning.
+  /// One pass without learning. NonFiniteError when the loss is no number: the last update may have
+  /// spoilt the model, whose loss training sees only in the next step.
   Pass validate(const Streams& streams, const GoOn& go_on);
 
   optim::Optimizer& optimizer() { return optimizer_; }

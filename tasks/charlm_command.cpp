@@ -1,4 +1,3 @@
-#include <hindsight/autograd/blas.h>
 #include <unistd.h>
 
 #include <memory>

@@ -59,9 +59,13 @@ bool same_file(const std::string& a, const std::string& b) {
              std::filesystem::weakly_canonical(b, missing);
 }
 
-LineFile::LineFile(const std::string& path, const std::string& header)
-    : path_(path), descriptor_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
+LineFile::LineFile(const std::string& path)
+    : path_(path),
+      descriptor_(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) fail<FileError>("cannot write '{}': {}", path, reason());
+}
+
+LineFile::LineFile(const std::string& path, const std::string& header) : LineFile(path) {
   append(header);
 }
 
@@ -69,9 +73,12 @@ LineFile::~LineFile() { close(descriptor_); }
 
 void LineFile::append(const std::string& line) {
   const std::string whole = line + "\n";
+  const off_t size = lseek(descriptor_, 0, SEEK_END);
   const ssize_t written = write(descriptor_, whole.data(), whole.size());
   if (written == static_cast<ssize_t>(whole.size())) return;
-  fail<FileError>("cannot write '{}': {}", path_, written < 0 ? reason() : "no space left");
+  std::string why = written < 0 ? reason() : "no space left";
+  if (written > 0 && ftruncate(descriptor_, size) != 0) why += "; its last line is cut off";
+  fail<FileError>("cannot write '{}': {}", path_, why);
 }
 
 }  // namespace hindsight::tasks

@@ -27,6 +27,8 @@ class LineFile {
   void append(const std::string& line);
 
  private:
+  explicit LineFile(const std::string& path);  // so that a failing header closes the file
+
   std::string path_;
   int descriptor_;
 };

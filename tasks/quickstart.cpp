@@ -1,4 +1,3 @@
-#include <hindsight/autograd/blas.h>
 #include <hindsight/autograd/gradcheck.h>
 
 #include <chrono>
@@ -24,7 +23,8 @@ constexpr const char* kExamples = R"(Examples:
 constexpr Size kBatch = 32;
 constexpr CharModelOptions kModel{.hidden = 256, .layers = 1, .dropout = 0};
 constexpr CharTrainingOptions kTraining{.chunk = 64, .learning_rate = 0.005, .clip = 5};
-constexpr double kLastRate = 0.02;  // of the learning rate, at the end
+constexpr Size kMostValid = 1'000'000;  // bytes: some seconds, however long the text
+constexpr double kLastRate = 0.02;      // of the learning rate, at the end
 constexpr double kPi = 3.14159265358979323846;
 
 struct QuickstartOptions {
@@ -39,15 +39,18 @@ class Quickstart {
   explicit Quickstart(const QuickstartOptions& options)
       : options_(options),
         text_(read_text(options, &name_)),
-        corpus_(text_, name_, kTraining.chunk, kBatch),
+        corpus_(text_, name_, kTraining.chunk, kBatch, kMostValid),
         rng_(options.seed),
         model_(corpus_.vocabulary, kModel, rng_),
         trainer_(model_, kTraining) {}
 
   int run() {
     fmt::print("Hindsight {}: {}\n", version(), backend());
-    fmt::print("Text: {}, {} bytes, the last tenth kept for validation\n", name_,
-               grouped(static_cast<Size>(text_.size())));
+    const auto bytes = static_cast<Size>(text_.size());
+    fmt::print("Text: {}, {} bytes, the last tenth kept for validation{}\n", name_, grouped(bytes),
+               bytes / 10 > kMostValid
+                   ? fmt::format(", its first {} bytes read", grouped(kMostValid))
+                   : "");
     fmt::print("Model: {}\n", describe(model_));
     fmt::print("Training for {} (Ctrl-C ends it and saves the model)\n",
                duration(options_.seconds));
@@ -91,7 +94,6 @@ class Quickstart {
     const Interrupt interrupt;
     Progress progress;
     start_ = std::chrono::steady_clock::now();
-    const auto uninterrupted = [&](const Pass&) { return !interrupt.came(); };
     for (int epoch = 1; elapsed() < options_.seconds; ++epoch) {
       const std::string where = fmt::format("epoch {}", epoch);
       const Pass train = trainer_.train(corpus_.train, [&](const Pass& pass) {
@@ -103,7 +105,15 @@ class Quickstart {
         if (progress.due()) progress.show(progress_line(where, pass, options_.seconds - elapsed()));
         return done < 1 && !interrupt.came();
       });
-      const Pass valid = trainer_.validate(corpus_.valid, uninterrupted);
+      const Pass valid = trainer_.validate(corpus_.valid, [&](const Pass& pass) {
+        if (progress.due()) {
+          const auto done = static_cast<double>(pass.steps),
+                     all = static_cast<double>(pass.all_steps);
+          progress.show(
+              progress_line(where + " validation", pass, pass.seconds * (all / done - 1)));
+        }
+        return !interrupt.came();
+      });
       if (interrupt.came()) return false;
       valid_ = valid.nats;
       progress.print(epoch_line(where, train, valid));

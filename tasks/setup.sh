@@ -54,6 +54,12 @@ as_root() {
   fi
 }
 
+# What stands in the way of installing: ends the run where a required package is missing too.
+go_on_without() {  # SENTENCE
+  [ ${#missing[@]} = 0 ] || fail "$1"
+  say "Going on without ${optional[*]}: float32 products will be slower."
+}
+
 install_packages() {
   local packages missing optional
   [ -z "${HINDSIGHT_SKIP_INSTALL:-}" ] || return 0
@@ -75,8 +81,14 @@ install_packages() {
 
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120)
   say "Installing ${missing[*]}${missing:+ }${optional[*]}"
-  if [ "$(id -u)" != 0 ] && [ -t 0 ]; then sudo -v || fail "sudo is needed to install these packages"; fi
-  quietly as_root "${apt[@]}" update || fail "apt-get update failed"
+  if [ "$(id -u)" != 0 ] && [ -t 0 ] && ! sudo -v; then
+    go_on_without "sudo is needed to install these packages"
+    return
+  fi
+  if ! quietly as_root "${apt[@]}" update; then
+    go_on_without "apt-get update failed"
+    return
+  fi
   if [ ${#missing[@]} != 0 ]; then
     quietly as_root "${apt[@]}" install --no-install-recommends "${missing[@]}" ||
       fail "apt-get could not install ${missing[*]}"

@@ -95,9 +95,11 @@ Indices Streams::chunk(Size start, Size count) const {
   return result;
 }
 
-Corpus::Corpus(std::string_view text, const std::string& name, Size chunk, Size batch)
+Corpus::Corpus(std::string_view text, const std::string& name, Size chunk, Size batch,
+               Size most_valid)
     : vocabulary(checked(text, name, chunk, batch)),
       train(text.substr(0, training_bytes(text)), vocabulary, batch),
-      valid(text.substr(training_bytes(text)), vocabulary, batch) {}
+      valid(text.substr(training_bytes(text), static_cast<std::size_t>(most_valid)), vocabulary,
+            batch) {}
 
 }  // namespace hindsight::tasks

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -51,9 +52,10 @@ class Streams {
 
 /// A text to learn from: the first nine tenths to train on, the rest to validate on.
 struct Corpus {
-  /// `name` is what messages call the text. FileError where either part is shorter than one chunk
-  /// per stream.
-  Corpus(std::string_view text, const std::string& name, Size chunk, Size batch);
+  /// `name` is what messages call the text. Of the rest at most `most_valid` bytes are kept.
+  /// FileError where either part is shorter than one chunk per stream.
+  Corpus(std::string_view text, const std::string& name, Size chunk, Size batch,
+         Size most_valid = std::numeric_limits<Size>::max());
 
   Vocabulary vocabulary;  ///< of both parts
   Streams train, valid;
