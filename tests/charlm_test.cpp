@@ -71,6 +71,11 @@ TEST_CASE("a corpus keeps the last tenth for validation, with bytes of its own")
   CHECK(corpus.train.length() == 450);
   CHECK(corpus.valid.length() == 50);
   CHECK(corpus.valid.chunk(49, 1)[3] == 2);
+  const Corpus limited(text, "x", 10, 4, 120);
+  CHECK(limited.train.length() == 450);
+  CHECK(limited.valid.length() == 30);
+  CHECK(limited.valid.chunk(0, 1)[1] == corpus.valid.chunk(30, 1)[0]);
+  CHECK(limited.vocabulary.bytes() == "abz");
   CHECK(message_of<FileError>([] { Corpus("", "'x'", 10, 4); }) == "'x' is empty");
   CHECK(message_of<FileError>([&] { Corpus(text, "'x'", 60, 4); }) ==
         "'x' is too short: its last tenth has 200 bytes and 4 streams of 60 steps need 244; use a "
@@ -204,6 +209,41 @@ TEST_CASE("a training run whose loss is no number says in which step") {
   CHECK(message_of<NonFiniteError>([&] {
           checking.train(corpus.train, always);
         }).find("produced nan") != std::string::npos);
+}
+
+TEST_CASE("a validation loss that is no number is refused, whatever the last chunk's loss was") {
+  const Corpus corpus(kText, "x", 16, 4);
+  // One chunk an epoch: its loss is finite, and the update after it is not looked at by training.
+  CharTrainer trainer(small_model(corpus), {.chunk = 2000, .learning_rate = 1e38});
+  CHECK(std::isfinite(trainer.train(corpus.train, always).nats));
+  CHECK(message_of<NonFiniteError>([&] { trainer.validate(corpus.valid, always); }) ==
+        "the validation loss is nan after step 1");
+}
+
+TEST_CASE("a file of lines holds whole lines even where the disk is full") {
+  const Workplace work;
+  const std::string path = work.path("m.csv"), line(19, 'x');
+  LineFile file(path, "header");
+  file.append(line);
+  std::string message;
+  {
+    const test::FileSizeLimit limit(40);  // room for half of the next line
+    message = message_of<FileError>([&] { file.append(line); });
+  }
+  CHECK(message == "cannot write '" + path + "': no space left");
+  CHECK(work.read("m.csv") == "header\n" + line + "\n");
+  file.append("after");
+  CHECK(work.read("m.csv") == "header\n" + line + "\nafter\n");
+}
+
+TEST_CASE("a file of lines that cannot be begun is closed") {
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = open_files();
+  CHECK(message_of<FileError>([] { LineFile("/dev/full", "header"); }) ==
+        "cannot write '/dev/full': No space left on device");
+  CHECK(open_files() == before);
 }
 
 TEST_CASE("how numbers are shown") {

@@ -51,6 +51,32 @@ TEST_CASE("shapes, axes and tensors") {
   });
   const Indices indices(std::vector<int>{1, 2, 3, 4}, {2, 2});
   refuses<IndexError>("Indices: row 2 is out of range for shape (2, 2)", [&] { indices.row(2); });
+  const char* too_large =
+      ": at most 2147483647 elements from the second axis on, and 2^50 in all, are supported";
+  const auto text = [&](const char* shape) { return std::string("shape ") + shape + too_large; };
+  CHECK(message_of<ShapeError>([] {
+          Layout(Shape{2, 60000, 60000});
+        }) == text("(2, 60000, 60000)"));
+  CHECK(message_of<ShapeError>([] {
+          Tensor({3, 2, 2000000000, 2000000000, 1, 1}, DType::f32);
+        }) == text("(3, 2, 2000000000, 2000000000, 1, 1)"));
+  CHECK(message_of<ShapeError>([] {
+          Tensor::zeros({2000000000, 2000000000});
+        }) == text("(2000000000, 2000000000)"));
+  CHECK(Layout(Shape{1, 60000, 60000}).contiguous());  // the stride of one element means nothing
+  const Tensor five = Tensor::zeros({5});
+  refuses<ShapeError>("copy: shape (5,) does not broadcast to (3,)",
+                      [&] { copy(five, Tensor::zeros({3})); });
+  refuses<ShapeError>("copy: shape (2, 3) does not broadcast to (3,)",
+                      [&] { copy(t, Tensor::zeros({3}), true); });
+  refuses<IndexError>("Indices: rows -1 to 1 are out of range for shape (2, 2)",
+                      [&] { indices.rows(-1, 2); });
+  refuses<IndexError>("Indices: rows 1 to 3 are out of range for shape (2, 2)",
+                      [&] { indices.rows(1, 2); });
+  refuses<IndexError>("Indices: rows 1 to 0 are out of range for shape (2, 2)",
+                      [&] { indices.rows(1, -1); });
+  refuses<IndexError>("Indices: rows 0 to 1 are out of range for shape ()",
+                      [] { Indices(std::vector<int>{1}, {}).rows(0, 1); });
   CHECK(Shape{5}.to_string() == "(5,)");
   CHECK(Shape{}.to_string() == "()");
   CHECK(Shape{2, 3}.to_string() == "(2, 3)");
@@ -71,6 +97,13 @@ TEST_CASE("elementwise expressions name the function where operands meet") {
   CHECK(message_of<ShapeError>([&] { Variable(exp(2 * a) / (3 - b)); }) == text("div"));
   CHECK(message_of<ShapeError>([&] { Variable(elementwise(Nameless{}, a, b)); }) ==
         text("elementwise"));
+  CHECK(message_of<ShapeError>([&] { Variable(log_add_exp(a, b)); }) == text("log_add_exp"));
+  CHECK(message_of<ShapeError>([&] { Variable(greater_equal(a, b)); }) == text("greater_equal"));
+  CHECK(message_of<ShapeError>([&] { Variable(where(a, a, b)); }) == text("where"));
+  CHECK(message_of<ShapeError>([&] { Variable(where(a, b, a)); }) == text("where"));
+  refuses<OptionError>("clamp: low 2 is above high 1", [&] { clamp(a, 2, 1); });
+  refuses<OptionError>("hardtanh: low 0 is above high -1", [&] { hardtanh(a, 0, -1); });
+  refuses<OptionError>("clamp: low nan is above high 1", [&] { clamp(a, NAN, 1); });
   refuses<DTypeError>("mul: float32 and float64 operands are mixed; convert one",
                       [&] { Variable(a + a * wide); });
   refuses<ShapeError>("chunk: the last axis of shape (2, 3) does not divide into 2 equal parts",
@@ -82,9 +115,18 @@ TEST_CASE("elementwise expressions name the function where operands meet") {
       [&] { chunk<2>(a + b); });
 }
 
+TEST_CASE("an empty operand") {
+  const Variable a = value({2, 3}), none;
+  const char* text = "add: an operand is an empty Variable";
+  refuses<Error>(text, [&] { Variable(a + none); });
+  refuses<Error>(text, [&] { Variable(none + a); });
+  refuses<Error>(text, [&] { Variable(a * none + a); });
+  refuses<Error>("tanh: an operand is an empty Variable", [&] { Variable(tanh(none)); });
+}
+
 TEST_CASE("products") {
-  refuses<ShapeError>("matmul: a is (3,) but b is (3, 2): both need at least two axes", [] {
-    matmul(value({3}), value({3, 2}));
+  refuses<ShapeError>("matmul: a is () but b is (3, 2): a scalar has no axis to sum over", [] {
+    matmul(value({}), value({3, 2}));
   });
   refuses<ShapeError>("matmul: a is (2, 3) but b is (4, 5): inner sizes must match", [] {
     matmul(value({2, 3}), value({4, 5}));
@@ -149,9 +191,38 @@ TEST_CASE("rearranging") {
     stack({x, value({4, 3}, DType::f64)});
   });
   refuses<IndexError>("unstack: axis -3 is out of range for 2 axes", [&] { unstack(x, -3); });
+  refuses<ShapeError>("split: sizes {2, 1} do not add up to axis 0 of shape (4, 3)", [&] {
+    split(x, {2, 1});
+  });
+  refuses<ShapeError>("split: sizes {-1, 4} do not add up to axis 1 of shape (4, 3)", [&] {
+    split(x, {-1, 4}, -1);
+  });
+  refuses<IndexError>("flip: axis 2 is out of range for 2 axes", [&] { flip(x, {2}); });
+  refuses<IndexError>("flip: axis -1 is named twice", [&] { flip(x, {1, -1}); });
+  refuses<ShapeError>("flip_rows: shape (3,); (T, B, ...) is needed",
+                      [] { flip_rows(value({3}), {3}); });
+  refuses<ShapeError>("flip_rows: 2 lengths for a batch of 3", [&] { flip_rows(x, {1, 2}); });
+  refuses<ShapeError>("flip_rows: length 5 is outside of [0, 4]", [&] { flip_rows(x, {1, 5, 2}); });
+  refuses<IndexError>("pad: 1 elements before and -1 after axis 1; 0 or more are needed",
+                      [&] { pad(x, -1, 1, -1); });
+  const Layout whole(Shape{5, 3});
+  refuses<ShapeError>("assemble: no parts given", [] { assemble({5, 3}, {}, {}); });
+  refuses<ShapeError>("assemble: 1 regions for 2 parts", [&] {
+    assemble({5, 3}, {whole}, {x, x});
+  });
+  refuses<ShapeError>("assemble: part 1 is (4, 3) but its region (2, 3)", [&] {
+    assemble({5, 3}, {whole.slice(0, 1, 4), whole.slice(0, 0, 2)}, {x, x});
+  });
+  refuses<IndexError>("assemble: region 0 reaches outside of shape (4, 3)", [&] {
+    assemble({4, 3}, {whole.slice(0, 1, 4)}, {x});
+  });
+  refuses<DTypeError>("assemble: float32 and float64 operands are mixed; convert one", [&] {
+    assemble({4, 3}, {x.layout(), x.layout()}, {x, value({4, 3}, DType::f64)});
+  });
   Sequence sequence(2);
   refuses<IndexError>("Sequence: step 2 of 2", [&] { sequence.put(2, x); });
   sequence.put(0, x);
+  refuses<IndexError>("Sequence: step 0 is put twice", [&] { sequence.put(0, x); });
   refuses<ShapeError>("Sequence: step 1 has shape (3,), the others (4, 3)",
                       [&] { sequence.put(1, value({3})); });
   refuses<DTypeError>("Sequence: float32 and float64 operands are mixed; convert one", [&] {
@@ -163,7 +234,36 @@ TEST_CASE("reductions, losses, indices, dropout") {
   const Variable x = value({4, 3});
   refuses<IndexError>("sum: axis 2 is out of range for 2 axes", [&] { sum(x, {2}); });
   refuses<IndexError>("sum: axis -1 is named twice", [&] { sum(x, {1, -1}); });
+  refuses<ShapeError>("sum_to: shape (3,) does not broadcast to (5, 1000)", [] {
+    sum_to(value({5, 1000}), {3});
+  });
+  refuses<ShapeError>("sum_to: shape (2, 4, 3) does not broadcast to (4, 3)", [&] {
+    sum_to(x, {2, 4, 3});
+  });
   refuses<ShapeError>("mean: shape (0, 3) has no elements", [] { mean(value({0, 3})); });
+  refuses<ShapeError>("var: shape (0, 3) has no elements", [] { var(value({0, 3})); });
+  refuses<IndexError>("var: axis 2 is out of range for 2 axes", [&] { var(x, {2}); });
+  refuses<ShapeError>("max: shape (0, 3) has no elements to choose from", [] {
+    max(value({0, 3}), {0});
+  });
+  refuses<ShapeError>("min: shape (0, 3) has no elements to choose from", [] {
+    min(value({0, 3}));
+  });
+  refuses<IndexError>("max: axis 1 is named twice", [&] { max(x, {1, 1}); });
+  refuses<IndexError>("prod: axis 2 is out of range for 2 axes", [&] { prod(x, {2}); });
+  refuses<IndexError>("norm: axis -3 is out of range for 2 axes", [&] { norm(x, {-3}); });
+  refuses<IndexError>("logsumexp: axis 2 is out of range for 2 axes", [&] { logsumexp(x, {2}); });
+  refuses<IndexError>("cumsum: axis 2 is out of range for 2 axes", [&] { cumsum(x, 2); });
+  refuses<IndexError>("logcumsumexp: axis 2 is out of range for 2 axes",
+                      [&] { logcumsumexp(x, 2); });
+  refuses<ShapeError>("decaying_sum: decay is (3,) but x is (4, 3): they must be the same",
+                      [&] { decaying_sum(value({3}), x, 0); });
+  refuses<DTypeError>("decaying_sum: float64 and float32 operands are mixed; convert one", [&] {
+    decaying_sum(value({4, 3}, DType::f64), x, 0);
+  });
+  refuses<IndexError>("argmax: axis 2 is out of range for 2 axes", [&] { argmax(x, 2); });
+  refuses<ShapeError>("argmax: axis 0 of shape (0, 3) is empty", [] { argmax(value({0, 3}), 0); });
+  refuses<ShapeError>("argmax: shape (0, 3) has no elements", [] { argmax(value({0, 3})); });
   refuses<IndexError>("log_softmax: axis -3 is out of range for 2 axes",
                       [&] { log_softmax(x, -3); });
   refuses<ShapeError>("log_softmax: axis 1 of shape (4, 0) is empty", [] {
@@ -172,7 +272,7 @@ TEST_CASE("reductions, losses, indices, dropout") {
   const Indices two(std::vector<int>{0, 1}), high(std::vector<int>{0, 1, 3, 1}),
       low(std::vector<int>{0, -1, 2, 1}), none(std::vector<int>{});
   refuses<ShapeError>(
-      "cross_entropy: logits (4, 3) need targets of the same shape without the last axis, not (2,)",
+      "cross_entropy: input (4, 3) needs targets of the same shape without the last axis, not (2,)",
       [&] { cross_entropy(x, two); });
   refuses<IndexError>("cross_entropy: target 3 at position 2 is outside of [0, 3)",
                       [&] { cross_entropy(x, high); });
@@ -195,6 +295,82 @@ TEST_CASE("reductions, losses, indices, dropout") {
   refuses<OptionError>("dropout: rate 1 is outside of [0, 1)", [&] { dropout(x, 1, rng); });
   refuses<OptionError>("dropout: rate -0.5 is outside of [0, 1)", [&] { dropout(x, -0.5, rng); });
   refuses<OptionError>("dropout: rate nan is outside of [0, 1)", [&] { dropout(x, NAN, rng); });
+}
+
+TEST_CASE("gather and scatter_add") {
+  const Variable x = value({4, 3});
+  const Indices flat(std::vector<int>{0, 1}), wide(std::vector<int>{0, 1, 2, 3}, {1, 4}),
+      high(std::vector<int>{0, 3}, {2, 1}), fits(std::vector<int>{0, 2}, {2, 1});
+  refuses<IndexError>("gather: axis 2 is out of range for 2 axes", [&] { gather(x, 2, fits); });
+  refuses<ShapeError>("gather: indices (2,) do not fit shape (4, 3) along the axes other than 1",
+                      [&] { gather(x, -1, flat); });
+  refuses<ShapeError>("gather: indices (1, 4) do not fit shape (4, 3) along the axes other than 0",
+                      [&] { gather(x, 0, wide); });
+  refuses<IndexError>("gather: index 3 at position 1 is outside of [0, 3)",
+                      [&] { gather(x, 1, high); });
+  refuses<ShapeError>("scatter_add: values (2,) and indices (2, 1) need the same shape",
+                      [&] { scatter_add(x, 1, fits, value({2})); });
+  refuses<DTypeError>("scatter_add: float32 and float64 operands are mixed; convert one", [&] {
+    scatter_add(x, 1, fits, value({2, 1}, DType::f64));
+  });
+  refuses<IndexError>("one_hot: index 2 at position 1 is outside of [0, 2)",
+                      [&] { one_hot(fits, 2); });
+}
+
+TEST_CASE("normalization and losses") {
+  const Variable x = value({4, 3});
+  refuses<IndexError>("softmax: axis -3 is out of range for 2 axes", [&] { softmax(x, -3); });
+  refuses<ShapeError>("softmax: axis 1 of shape (4, 0) is empty", [] { softmax(value({4, 0})); });
+  refuses<ShapeError>(
+      "layer_norm: x (4, 3), weight (4,) and bias (3,): (..., N), (N,) and (N,) are needed, N > 0",
+      [&] { layer_norm(x, value({4}), value({3})); });
+  refuses<ShapeError>("mse_loss: prediction (4, 3) and target (3,) need the same shape",
+                      [&] { mse_loss(x, value({3})); });
+  refuses<DTypeError>("l1_loss: float32 and float64 operands are mixed; convert one", [&] {
+    l1_loss(x, value({4, 3}, DType::f64));
+  });
+  refuses<ShapeError>("bce_with_logits: shape (0,) has no elements",
+                      [] { bce_with_logits(value({0}), value({0})); });
+  refuses<OptionError>("huber_loss: delta 0 is not above 0",
+                       [&] { huber_loss(x, x, {.delta = 0}); });
+  refuses<OptionError>("smooth_l1_loss: beta -1 is below 0",
+                       [&] { smooth_l1_loss(x, x, {.beta = -1}); });
+  const Indices targets(std::vector<int>{0, 1, 2, 3}), ignored(std::vector<int>(4, -100));
+  refuses<IndexError>("nll_loss: target 3 at position 3 is outside of [0, 3)",
+                      [&] { nll_loss(x, targets); });
+  refuses<ShapeError>(
+      "nll_loss: input (4, 2, 3) needs targets of the same shape without the last axis, not (4,)",
+      [&] {
+        nll_loss(value({4, 2, 3}), targets);
+      });
+  refuses<Error>("cross_entropy: each of 4 targets is ignored or of weight 0; they have no mean",
+                 [&] { cross_entropy(x, ignored); });
+  refuses<ShapeError>("cross_entropy: class weights (4,) for 3 classes",
+                      [&] { cross_entropy(x, ignored, {.weight = Tensor::zeros({4})}); });
+  refuses<OptionError>("cross_entropy: label_smoothing 1.5 is outside of [0, 1]",
+                       [&] { cross_entropy(x, ignored, {.label_smoothing = 1.5}); });
+}
+
+TEST_CASE("ctc_loss") {
+  const Variable x = value({4, 2, 3});
+  const Indices symbols(std::vector<int>{1, 2, 3, 1}, {2, 2});
+  refuses<ShapeError>(
+      "ctc_loss: log_probabilities (4, 3) and targets (2, 2): (T, B, C) and (B, S) are needed",
+      [&] {
+        ctc_loss(value({4, 3}), symbols);
+      });
+  refuses<IndexError>("ctc_loss: blank 3 is outside of [0, 3)",
+                      [&] { ctc_loss(x, symbols, {.blank = 3}); });
+  refuses<IndexError>("ctc_loss: symbol 3 of target 1 is outside of [0, 3) or the blank",
+                      [&] { ctc_loss(x, symbols); });
+  refuses<ShapeError>("ctc_loss: 1 input lengths for a batch of 2",
+                      [&] { ctc_loss(x, symbols, {.input_lengths = {4}}); });
+  refuses<ShapeError>("ctc_loss: input length 0 is outside of [1, 4]", [&] {
+    ctc_loss(x, symbols, {.input_lengths = {4, 0}});
+  });
+  refuses<ShapeError>("ctc_loss: target length 3 is outside of [0, 2]", [&] {
+    ctc_loss(x, symbols, {.target_lengths = {3, 2}});
+  });
 }
 
 TEST_CASE("the first operation that is not finite is named") {
@@ -253,7 +429,16 @@ TEST_CASE("recurrent networks") {
   refuses<OptionError>("LstmCell: projection 3 is outside of [0, 3)", [&] {
     nn::Lstm({.input = 2, .hidden = 3}, rng, nn::LstmOptions{.projection = 3});
   });
+  refuses<OptionError>("LstmCell: projection -1 is outside of [0, 3)", [&] {
+    nn::Lstm({.input = 2, .hidden = 3}, rng, nn::LstmOptions{.projection = -1});
+  });
   nn::Lstm lstm({.input = 2, .hidden = 3}, rng);
+  refuses<IndexError>("Recurrent: layer 1, direction 0 of 1 layers in 1 directions",
+                      [&] { lstm.cell(1); });
+  refuses<IndexError>("Recurrent: layer 0, direction 1 of 1 layers in 1 directions",
+                      [&] { lstm.cell(0, 1); });
+  refuses<IndexError>("Recurrent: layer -1, direction 0 of 1 layers in 1 directions",
+                      [&] { lstm.cell(-1); });
   const Variable x = value({4, 5, 2});
   refuses<ShapeError>(
       "Recurrent: inputs are (4, 2); (time, batch, 2) with at least one step is needed", [&] {

@@ -37,6 +37,20 @@ struct Softplus {
   }
 };
 
+/// Of a sequence that nobody holds afterwards, and whose memory has been written to since.
+Variable let_go(const Variable& first, const Variable& second) {
+  Variable result;
+  {
+    Sequence sequence(2);
+    sequence.put(0, first);
+    sequence.put(1, second);
+    result = tanh(sum(tanh(sequence.values()), {0}));
+  }
+  std::vector<Tensor> others;
+  for (int i = 0; i < 4; ++i) others.push_back(Tensor::full({2, 2, 17}, 9, first.dtype()));
+  return result;
+}
+
 TEST_CASE("elementwise functions") {
   run({
       {"add", [](In x) { return x[0] + x[1]; }, {{3, 17}, {3, 17}}},
@@ -58,6 +72,7 @@ TEST_CASE("elementwise functions") {
       {"minimum with a scalar", [](In x) { return minimum(0.3, exp(x[0])); }, {{33}}},
       {"sign", [](In x) { return sign(x[0]) * x[0]; }, {{33}}},
       {"positive", [](In x) { return positive(x[0]) * x[1]; }, {{33}, {33}}},
+      {"is_zero", [](In x) { return is_zero(x[0]) + is_zero(x[0] - x[0]) * x[1]; }, {{33}, {33}}},
       {"heaviside", [](In x) { return heaviside(x[0]) * exp(x[1]); }, {{33}, {33}}},
       {"pow of variables", [](In x) { return pow(x[0], x[1]); }, {{3, 17}, {3, 17}}, 0.4, 2},
       {"pow scalar exponent", [](In x) { return pow(x[0], 2.5); }, {{33}}, 0.4, 2},
@@ -94,6 +109,57 @@ TEST_CASE("elementwise functions") {
        {{33}, {33}}},
       {"a scalar value", [](In x) { return exp(x[0]) * x[1]; }, {{}, {}}},
       {"one element", [](In x) { return exp(x[0]) * x[1]; }, {{1}, {1, 1}}},
+  });
+}
+
+TEST_CASE("more elementary functions and activations") {
+  run({
+      {"sin", [](In x) { return sin(x[0]); }, {{33}}, -4, 4},
+      {"cos", [](In x) { return cos(x[0]); }, {{33}}, -4, 4},
+      {"log1p", [](In x) { return log1p(x[0]); }, {{33}}, -0.7, 3},
+      {"expm1", [](In x) { return expm1(x[0]); }, {{33}}},
+      {"reciprocal", [](In x) { return reciprocal(x[0]); }, {{33}}, 0.5, 2},
+      {"rsqrt", [](In x) { return rsqrt(x[0]); }, {{33}}, 0.5, 2},
+      {"erf", [](In x) { return erf(x[0]); }, {{33}}, -3, 3},
+      {"erfc", [](In x) { return erfc(x[0]); }, {{33}}, -3, 3},
+      {"floor", [](In x) { return floor(2 * x[0]) * x[0]; }, {{33}}},
+      {"softplus", [](In x) { return softplus(x[0]); }, {{33}}, -4, 4},
+      {"log_sigmoid", [](In x) { return log_sigmoid(x[0]); }, {{33}}, -4, 4},
+      {"silu", [](In x) { return silu(x[0]); }, {{33}}, -4, 4},
+      {"gelu", [](In x) { return gelu(x[0]); }, {{33}}, -4, 4},
+      {"elu", [](In x) { return elu(x[0]); }, {{33}}},
+      {"elu of another alpha", [](In x) { return elu(x[0] * x[1], 0.3); }, {{33}, {33}}},
+      {"leaky_relu", [](In x) { return leaky_relu(square(x[0]) - 1); }, {{33}}},
+      {"leaky_relu of another slope", [](In x) { return leaky_relu(x[0], 0.2) * x[0]; }, {{33}}},
+      {"hardtanh", [](In x) { return square(hardtanh(x[0])); }, {{33}}},
+      {"hardtanh of other limits", [](In x) { return hardtanh(x[0], 0, 0.7) * x[0]; }, {{33}}},
+      {"hardsigmoid", [](In x) { return square(hardsigmoid(x[0])); }, {{33}}, -5, 5},
+      {"softsign", [](In x) { return softsign(x[0]); }, {{33}}},
+  });
+}
+
+TEST_CASE("masks and limits") {
+  run({
+      {"clamp", [](In x) { return square(clamp(x[0], -0.5, 0.8)); }, {{33}}},
+      {"log_add_exp", [](In x) { return log_add_exp(x[0], x[1]); }, {{3, 17}, {17}}},
+      {"log_add_exp with a scalar", [](In x) { return log_add_exp(0.3, square(x[0])); }, {{33}}},
+      {"log_add_exp of the same", [](In x) { return log_add_exp(x[0], x[0]) * x[0]; }, {{33}}},
+      {"gap", [](In x) { return square(gap(x[0], x[1])); }, {{33}, {33}}},
+      {"greater", [](In x) { return greater(x[0], x[1]) * exp(x[0]); }, {{33}, {33}}},
+      {"greater_equal", [](In x) { return greater_equal(x[0], 0.2) * exp(x[0]); }, {{33}}},
+      {"less", [](In x) { return less(x[0], x[1]) * exp(x[1]); }, {{3, 17}, {17}}},
+      {"less_equal", [](In x) { return less_equal(0.2, x[0]) * exp(x[0]); }, {{33}}},
+      {"equal",
+       [](In x) { return exp(x[0]) * (equal(x[0], x[0]) + equal(x[0], x[1])); },
+       {{9}, {9}}},
+      {"not_equal", [](In x) { return exp(x[0]) * not_equal(x[0], x[1]); }, {{9}, {9}}},
+      {"masked", [](In x) { return masked(greater(x[0], 0), exp(x[1])); }, {{33}, {33}}},
+      {"where",
+       [](In x) { return where(greater(x[0], x[1]), exp(x[0]), x[0] * x[1]); },
+       {{3, 17}, {17}}},
+      {"where with a scalar", [](In x) { return where(less(x[0], 0), 2, square(x[0])); }, {{33}}},
+      {"lerp", [](In x) { return lerp(x[0], exp(x[1]), x[2]); }, {{3, 17}, {17}, {3, 1}}},
+      {"lerp by a number", [](In x) { return square(lerp(x[0], x[1], 0.3)); }, {{33}, {33}}},
   });
 }
 
@@ -229,6 +295,10 @@ TEST_CASE("products") {
       {"batched, transposed",
        [](In x) { return matmul(transpose(x[0]), transpose(x[1])); },
        {{3, 7, 5}, {3, 4, 7}}},
+      {"matmul of a vector and a matrix", weighted, {{17}, {17, 5}}},
+      {"matmul of matrices and a vector", weighted, {{3, 5, 17}, {17}}},
+      {"matmul of a vector and matrices", product, {{17}, {3, 17, 5}}},
+      {"matmul of two vectors", product, {{17}, {17}}},
       {"six axes", product, {{2, 1, 2, 1, 3, 4}, {3, 1, 2, 4, 2}}},
       {"linear", [](In x) { return linear(x[0], x[1], x[2]); }, {{5, 17}, {9, 17}, {9}}},
       {"linear of a sequence",
@@ -329,6 +399,78 @@ TEST_CASE("rearranging") {
          return tanh(sum(sequence.values(), {0}) * x[0]);
        },
        {{2, 17}}},
+      {"a sequence that begins with a constant and is let go",
+       [](In x) {
+         return let_go(Variable(Tensor::full({2, 17}, 0.5, x[0].dtype())), tanh(x[0]));
+       },
+       {{2, 17}}},
+      {"a sequence that ends with a constant and is let go",
+       [](In x) {
+         return let_go(tanh(x[0]), Variable(Tensor::full({2, 17}, 0.5, x[0].dtype())));
+       },
+       {{2, 17}}},
+  });
+}
+
+TEST_CASE("reductions of other kinds") {
+  run({
+      {"var", [](In x) { return square(var(exp(x[0]))); }, {{5, 7}}},
+      {"var of axes, kept",
+       [](In x) {
+         return x[0] * tanh(var(x[0], {0, -1}, KeepDims::yes));
+       },
+       {{3, 5, 2}}},
+      {"max", [](In x) { return square(max(exp(x[0]))); }, {{5, 7}}},
+      {"max of the last axis", [](In x) { return tanh(max(x[0], {-1})); }, {{5, 17}}},
+      {"max of the first axis", [](In x) { return tanh(max(exp(x[0]), {0})); }, {{7, 9}}},
+      {"max of axes apart, kept",
+       [](In x) {
+         return x[0] * exp(max(x[0], {0, 2}, KeepDims::yes));
+       },
+       {{3, 2, 5}}},
+      {"min", [](In x) { return tanh(min(transpose(x[0]), {1})); }, {{7, 5}}},
+      {"min of all", [](In x) { return square(min(exp(x[0]))); }, {{17}}},
+      {"prod", [](In x) { return tanh(prod(x[0], {1})); }, {{3, 6}}, 0.5, 1.5},
+      {"prod of the first axis", [](In x) { return prod(x[0], {0}); }, {{7, 9}}, 0.5, 1.5},
+      {"prod of all", [](In x) { return prod(x[0] + 0.2); }, {{3, 3}}},
+      {"prod with zeros",
+       [](In x) { return prod(greater(x[0], 0) * x[0], {1}, KeepDims::yes) * x[0]; },
+       {{7, 3}}},
+      {"prod of one element", [](In x) { return prod(x[0], {1}) * x[0][0]; }, {{3, 1}}},
+      {"norm", [](In x) { return square(norm(exp(x[0]))); }, {{5, 7}}},
+      {"norm of an axis", [](In x) { return norm(x[0], {0}); }, {{5, 7}}},
+      {"norm of axes, kept",
+       [](In x) {
+         return x[0] / norm(x[0], {1, 2}, KeepDims::yes);
+       },
+       {{2, 3, 5}}},
+      {"logsumexp", [](In x) { return tanh(logsumexp(x[0])); }, {{5, 7}}},
+      {"logsumexp of an axis", [](In x) { return logsumexp(2 * x[0], {0}); }, {{5, 7}}},
+      {"logsumexp of axes, kept",
+       [](In x) {
+         return x[0] - logsumexp(x[0], {0, -1}, KeepDims::yes);
+       },
+       {{3, 2, 5}}},
+  });
+}
+
+TEST_CASE("running results") {
+  run({
+      {"cumsum", [](In x) { return tanh(cumsum(x[0], 1)); }, {{3, 7}}},
+      {"cumsum of a middle axis", [](In x) { return tanh(cumsum(x[0], -2)); }, {{3, 4, 5}}},
+      {"cumsum of a transposed value",
+       [](In x) { return tanh(cumsum(transpose(x[0]), 0)); },
+       {{3, 7}}},
+      {"logcumsumexp", [](In x) { return tanh(logcumsumexp(x[0], 1)); }, {{3, 7}}},
+      {"logcumsumexp of the first axis",
+       [](In x) { return logcumsumexp(2 * x[0], 0) * x[1]; },
+       {{7, 3}, {3}}},
+      {"logcumsumexp of one element", [](In x) { return exp(logcumsumexp(x[0], 1)); }, {{3, 1}}},
+      {"decaying_sum", [](In x) { return tanh(decaying_sum(x[0], x[1], 1)); }, {{3, 7}, {3, 7}}},
+      {"decaying_sum from the end",
+       [](In x) { return decaying_sum(tanh(x[0]), x[1], 0, Direction::reverse); },
+       {{5, 3}, {5, 3}}},
+      {"decaying_sum of itself", [](In x) { return decaying_sum(x[0], x[0], 1); }, {{2, 4, 3}}},
   });
 }
 

@@ -1,2 +1,59 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
-#include <doctest/doctest.h>
+#include "support.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HINDSIGHT_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HINDSIGHT_ADDRESS_SANITIZER 1
+#endif
+#endif
+
+#ifdef HINDSIGHT_ADDRESS_SANITIZER
+
+// The sanitizer has a new of its own, which finds more than counting it would.
+hindsight::test::SystemMemory hindsight::test::system_memory() {
+  return {pool::statistics().system_allocations, 0};
+}
+
+#else
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+std::atomic<std::int64_t> allocations{0}, releases{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  void* block = alignment > alignof(std::max_align_t)
+                    ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
+                    : std::malloc(bytes == 0 ? 1 : bytes);
+  if (!block) throw std::bad_alloc();
+  return block;
+}
+
+void uncounted(void* block) {
+  if (block) releases.fetch_add(1, std::memory_order_relaxed);
+  std::free(block);
+}
+
+}  // namespace
+
+// Every new of the program, the library's pool included, is counted.
+void* operator new(std::size_t bytes) { return counted(bytes, 1); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* block) noexcept { uncounted(block); }
+void operator delete(void* block, std::size_t) noexcept { uncounted(block); }
+void operator delete(void* block, std::align_val_t) noexcept { uncounted(block); }
+void operator delete(void* block, std::size_t, std::align_val_t) noexcept { uncounted(block); }
+
+hindsight::test::SystemMemory hindsight::test::system_memory() {
+  return {allocations, allocations - releases};
+}
+
+#endif

@@ -118,6 +118,10 @@ TEST_CASE("Adam and its relatives") {
         const double moved = adam(0, g, t, m) / 50;  // at 0.001 instead of 0.05
         return w * (1 - 0.001 * 0.01) + moved;
       });
+  compare(
+      "AdamW with another rate",
+      [](const std::vector<Parameter>& p) { return AdamW(p, {.learning_rate = 0.05}); },
+      [](double w, double g, int t, Memory& m) { return adam(w * (1 - 0.05 * 0.01), g, t, m); });
   // The largest second moment is remembered: a large gradient once, small ones later.
   for (const bool amsgrad : {false, true}) {
     Subject subject(DType::f64);
@@ -130,6 +134,43 @@ TEST_CASE("Adam and its relatives") {
       moved.push_back(std::abs(subject.parameter.value().at(0) - before));
     }
     CHECK((moved.back() < 1e-2) == amsgrad);
+  }
+}
+
+/// Steps in float32, then in float64, against the scalar rule.
+template <class MakeOptimizer, class Rule>
+void compare_over_types(MakeOptimizer&& make, Rule&& rule) {
+  Subject subject(DType::f32);
+  auto optimizer = make(std::vector<Parameter>{subject.parameter});
+  std::vector<double> w = subject.parameter.value().to_vector();
+  std::vector<Memory> memory(w.size());
+  for (int step = 1; step <= 8; ++step) {
+    if (step == 5) subject.parameter.to(DType::f64);
+    const Tensor g = gradient_of_step(step);
+    subject.give(g);
+    optimizer.step();
+    for (std::size_t i = 0; i < w.size(); ++i)
+      w[i] = rule(w[i], g.at(static_cast<Size>(i)), step, memory[i]);
+  }
+  CHECK(relative_difference(subject.parameter.value(), Tensor::from(w, {kElements}, DType::f64)) <
+        1e-6);
+}
+
+TEST_CASE("what an optimizer remembers goes along when the element type changes") {
+  compare_over_types(
+      [](const std::vector<Parameter>& p) {
+        return Sgd(p, {.learning_rate = 0.1, .momentum = 0.8});
+      },
+      [](double w, double g, int, Memory& m) {
+        m[0] = 0.8 * m[0] + g;
+        return w - 0.1 * m[0];
+      });
+  for (const bool amsgrad : {false, true}) {
+    compare_over_types(
+        [=](const std::vector<Parameter>& p) {
+          return Adam(p, {.learning_rate = 0.05, .amsgrad = amsgrad});
+        },
+        [=](double w, double g, int t, Memory& m) { return adam(w, g, t, m, 1e-8, amsgrad); });
   }
 }
 

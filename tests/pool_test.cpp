@@ -51,24 +51,56 @@ TEST_CASE("the peak is the most that was in use at once") {
   CHECK(pool::statistics().peak_bytes == start);
 }
 
-TEST_CASE("blocks freed by another thread, and threads that end") {
-  Tensor from_thread;
-  std::thread([&] {
-    from_thread = random_tensor({300, 7}, 1);
-    const Tensor other({300, 7}, DType::f64);  // recycled when the thread ends
-  }).join();
-  CHECK(same_bits(from_thread, random_tensor({300, 7}, 1)));
-  from_thread = Tensor();  // goes to this thread's list
-  const std::int64_t system = pool::statistics().system_allocations;
-  const Tensor reused({300, 7}, DType::f64);
-  CHECK(pool::statistics().system_allocations == system);
+TEST_CASE("a block that there is no memory for is refused, and not counted") {
+  const pool::Statistics before = pool::statistics();
+  CHECK_THROWS_AS(pool::allocate(std::size_t{1} << 60), std::bad_alloc);
+  CHECK_THROWS_AS(pool::allocate(~std::size_t{0}), std::bad_alloc);
+#if !defined(__SANITIZE_ADDRESS__)  // which ends the program
+  CHECK_THROWS_AS(pool::allocate(std::size_t{1} << 49), std::bad_alloc);
+#endif
+  CHECK(pool::statistics().bytes_in_use == before.bytes_in_use);
+  CHECK(pool::statistics().peak_bytes == before.peak_bytes);
+  CHECK(pool::statistics().system_allocations == before.system_allocations);
+}
+
+void check_kept_blocks() {
+  const Shape shape{300, 7};
+  const auto system = [] { return pool::statistics().system_allocations; };
+  const auto loaded = [&] {  // by a thread that makes them and ends
+    std::vector<Tensor> batches;
+    std::thread([&] {
+      for (std::uint64_t i = 0; i < 50; ++i) batches.push_back(random_tensor(shape, i));
+    }).join();
+    return batches;
+  };
+  std::vector<Tensor> batches = loaded();
+  const Tensor mine = random_tensor(shape, 7);
+  CHECK(same_bits(batches[7], mine));
+  pool::trim();
+  batches.clear();  // one of them takes the place of `mine`, the others are not kept
+  std::int64_t before = system();
+  for (int i = 0; i < 50; ++i) batches.emplace_back(shape, DType::f64);
+  CHECK(system() == before + 49);
+  loaded().clear();  // take the places of those that this thread made
+  batches.clear();   // which are now too many
+  before = system();
+  for (int i = 0; i < 51; ++i) batches.emplace_back(shape, DType::f64);
+  CHECK(system() == before + 1);
+}
+
+TEST_CASE("a thread keeps no more blocks than it asked for, whatever others give it") {
+  std::thread(check_kept_blocks).join();  // one that has nothing yet
+}
+
+TEST_CASE("threads that end give their blocks back") {
   for (int i = 0; i < 4; ++i) {
     Tensor mine = random_tensor({50, 50}, 2);
+    const std::int64_t live = system_memory().live;
+    std::thread([] { const Tensor recycled({300, 7}, DType::f64); }).join();
+    CHECK(system_memory().live == live);
     std::thread([t = std::move(mine)]() mutable { t = Tensor(); }).join();
+    CHECK(system_memory().live <= live);
   }
-  pool::trim();
-  const Tensor after({50, 50}, DType::f64);
-  CHECK(pool::statistics().system_allocations > system);
 }
 
 template <class Network, class Optimizer, class Options>
@@ -93,7 +125,7 @@ void check_no_allocation(const Options& options_of_optimizer, Size steps, Size b
     const Variable loss = cross_entropy(readout(run.outputs), targets);
     tape.backward(loss);
     optimizer.step();
-    count = pool::statistics().system_allocations;
+    count = system_memory().allocations;
   }
   INFO(steps, " ", batch, " ", input, " ", hidden);
   CHECK(allocations[1] == allocations[0]);
@@ -109,7 +141,8 @@ TEST_CASE("from the second training step on the system is asked for nothing") {
   check_no_allocation<nn::Lstm, optim::Adam>(adam, 40, 20, 33, 64);
   check_no_allocation<nn::Lstm, optim::Adam>(amsgrad, 9, 6, 5, 17, true);
   check_no_allocation<nn::Rnn, optim::Sgd>(sgd, 40, 20, 33, 64);
-  check_no_allocation<nn::Rnn, optim::AdamW>(adam, 7, 3, 5, 17);
+  check_no_allocation<nn::Lstm, optim::Sgd>(sgd, 40, 20, 33, 64, true);
+  check_no_allocation<nn::Rnn, optim::AdamW>(optim::AdamWOptions{}, 7, 3, 5, 17);
 }
 
 TEST_CASE("buffers are shared by copies and count their owners") {

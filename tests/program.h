@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -14,13 +16,33 @@
 
 extern char** environ;
 
-/// Running build/tasks/hindsight from a test, in a folder of its own.
+/// Files and programs in a test: a folder of its own, and build/tasks/hindsight run in it.
 namespace hindsight::test {
 
 inline std::string bytes_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
+
+/// While it lives, no file grows above `bytes`: stands in for a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &old_limit_) == 0);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*old_handler_)(int);
+  rlimit old_limit_{};
+};
 
 struct Outcome {
   int status;
@@ -41,16 +63,19 @@ class Workplace {
 
   std::string path(const std::string& name) const { return (path_ / name).string(); }
   void write(const std::string& name, const std::string& text) const {
+    // A file truncated and written again is flushed to the disk by some systems.
+    std::filesystem::remove(path(name));
     std::ofstream(path(name), std::ios::binary) << text;
   }
   std::string read(const std::string& name) const { return bytes_of_file(path(name)); }
   bool has(const std::string& name) const { return std::filesystem::exists(path(name)); }
   long entries() const { return std::distance(std::filesystem::directory_iterator(path_), {}); }
 
-  /// Starts the program; file names among the arguments are those of this folder.
-  pid_t start(const std::vector<std::string>& arguments, const std::string& out = "") const {
+  /// Starts a program; file names among the arguments are those of this folder.
+  pid_t start_program(const std::string& program, const std::vector<std::string>& arguments,
+                      const std::string& out = "") const {
     std::vector<std::string> words = {"sh", "-c", "cd \"$0\" && exec \"$@\"", path_.string(),
-                                      HINDSIGHT_PROGRAM};
+                                      program};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& word : words) argv.push_back(word.data());
@@ -75,6 +100,9 @@ class Workplace {
     std::filesystem::remove(path(".out"));
     std::filesystem::remove(path(".err"));
     return outcome;
+  }
+  pid_t start(const std::vector<std::string>& arguments, const std::string& out = "") const {
+    return start_program(HINDSIGHT_PROGRAM, arguments, out);
   }
   Outcome run(const std::vector<std::string>& arguments, const std::string& out = "") const {
     return finish(start(arguments, out));

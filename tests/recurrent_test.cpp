@@ -145,8 +145,7 @@ TEST_CASE("gradients of a network that reads symbols") {
   }
 }
 
-// ---- Plain loops
-// ---------------------------------------------------------------------------------
+// ---- Plain loops --------------------------------------------------------------------------------
 
 using Rows = std::vector<std::vector<double>>;  // [time][unit]
 
@@ -270,8 +269,24 @@ TEST_CASE("RNN values") {
   }
 }
 
-// ---- Promises
-// ---------------------------------------------------------------------------------------
+TEST_CASE("a cell steps on its own, without begin") {
+  Rng rng(2);
+  const nn::LstmCell lstm(3, 4, rng);
+  const nn::RnnCell rnn(3, 4, rng);
+  const auto check = [](const nn::Cell& cell, const nn::State& start) {
+    const Variable px = cell.project(Variable(random_tensor({2, 3}, 1, DType::f32)));
+    const nn::State alone = cell.step(px, start), begun = cell.step(px, cell.begin(start));
+    CHECK(alone.size() == start.size());
+    for (int k = 0; k < start.size(); ++k)
+      CHECK(relative_difference(alone[k].value(), begun[k].value()) < 1e-6);
+    CHECK(cell.step(px, alone).size() == start.size());
+  };
+  const Variable h(random_tensor({2, 4}, 2, DType::f32));
+  check(lstm, {h, h});
+  check(rnn, {h});
+}
+
+// ---- Promises -----------------------------------------------------------------------------------
 
 TEST_CASE("a padded row is as good as alone, whatever the padding holds") {
   constexpr Size kSteps = 5, kBatch = 3;
@@ -339,6 +354,26 @@ TEST_CASE("a padded row is as good as alone, whatever the padding holds") {
       tape.gradient(loss(lstm(Variable(clean), UnrollOptions{{}, lengths})), parameters);
   for (std::size_t i = 0; i < g.size(); ++i)
     CHECK(relative_difference(g[i].value(), sums[i]) < 1e-12);
+}
+
+TEST_CASE("a row inside of its length is exact beside one that is over, however large the states") {
+  Rng rng(13);
+  Rnn rnn({.input = 1, .hidden = 1}, rng, nn::RnnOptions{nn::Nonlinearity::relu, false});
+  const nn::RnnCell& cell = rnn.cell(0);
+  Parameter(cell.weight_ih).assign(Tensor::full({1, 1}, 1));
+  const auto run = [&](double recurrent, const std::vector<double>& x) {
+    Parameter(cell.weight_hh).assign(Tensor::full({1, 1}, recurrent));
+    return rnn(Variable(Tensor::from(x, {2, 2, 1})), UnrollOptions{{}, {2, 1}});
+  };
+  // Row 0 goes from 1e8 to 1, where 1e8 + (1 - 1e8) is 0 in float32.
+  CHECK(run(0, {1e8, 3, 1, 0}).final[0][0].value().to_vector() == std::vector<double>{1, 3});
+  // Row 1 is over at 1e10; one more step would overflow.
+  Tape tape;
+  const Unrolled over = run(1e30, {0, 1e10, 1, 0});
+  CHECK(over.final[0][0].value().to_vector() == std::vector<double>{1, 1e10});
+  CHECK(over.outputs.value().to_vector() == std::vector<double>{0, 1e10, 1, 0});
+  tape.backward(sum(over.outputs) + sum(over.final[0][0]));
+  CHECK(cell.weight_ih.gradient().item() == doctest::Approx(2e10 + 2));
 }
 
 TEST_CASE("a carried state makes two runs one") {

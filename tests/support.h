@@ -16,6 +16,14 @@ namespace hindsight::test {
 using In = const std::vector<Variable>&;
 using Function = std::function<Variable(In)>;
 
+/// Blocks that the whole program asked of the system by new. AddressSanitizer keeps new to itself:
+/// with it, those of this thread's pool, and none live.
+struct SystemMemory {
+  std::int64_t allocations;  ///< since the program began
+  std::int64_t live;         ///< of these, not given back
+};
+SystemMemory system_memory();
+
 /// Uniform values, representable in float32 whatever the dtype, so that both types start alike.
 inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype = DType::f64,
                             double low = -1, double high = 1) {

@@ -149,6 +149,11 @@ TEST_CASE("what cannot be differentiated is refused") {
   const Variable y = w * 2;
   CHECK(message_of<TapeError>([&] { tape.backward(before); }) == unrecorded);
   CHECK(message_of<TapeError>([&] { tape.backward(Variable()); }) == unrecorded);
+  CHECK(message_of<TapeError>([&] {
+          tape.gradient(std::vector<Variable>{sum(y), Variable()}, {w});
+        }) == "gradient: output 1 is an empty Variable");
+  CHECK(message_of<TapeError>([&] { tape.gradient({Variable()}, {w}, {.create_graph = true}); }) ==
+        "gradient: output 0 is an empty Variable");
   CHECK(message_of<TapeError>([&] { tape.backward(y); }) ==
         "backward: the loss has shape (3,); a scalar is needed (sum or mean it)");
   CHECK(message_of<TapeError>([&] { tape.gradient({y}, {w}); }) ==

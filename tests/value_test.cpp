@@ -166,6 +166,13 @@ TEST_CASE("products") {
     for (Size j = 0; j < 5; ++j)
       CHECK(relative_difference(y[i][j].value(), matmul(a[i][0], b[j]).value()) < 1e-15);
   }
+  // A vector is a row on the left and a column on the right.
+  const Variable m(Tensor::from({1, 2, 3, 4}, {2, 2}, DType::f64)),
+      v(Tensor::from({5, 6}, {2}, DType::f64));
+  CHECK(matmul(v, m).value().to_vector() == std::vector<double>{23, 34});
+  CHECK(matmul(m, v).value().to_vector() == std::vector<double>{17, 39});
+  CHECK(matmul(v, v).item() == 61);
+  CHECK(matmul(v, v).shape() == Shape{});
 }
 
 TEST_CASE("reductions") {
@@ -266,6 +273,7 @@ TEST_CASE("extreme arguments") {
     check("square", square(x), {0, 0, 1e6, 1e6, kInfinity, kInfinity, kNan});
     check("sign", sign(x), {0, 0, 1, -1, 1, -1, kNan});
     check("positive", positive(x), {0, 0, 1, 0, 1, 0, 0});
+    check("is_zero", is_zero(x), {1, 1, 0, 0, 0, 0, 0});
     check("heaviside", heaviside(x), {0.5, 0.5, 1, 0, 1, 0, kNan});
     check("maximum", maximum(x, 1.0), {1, 1, 1000, 1, kInfinity, 1, kNan});
     check("maximum, other side", maximum(1.0, x), {1, 1, 1000, 1, kInfinity, 1, kNan});
@@ -293,6 +301,29 @@ TEST_CASE("extreme arguments") {
     check("slope of a square by pow", slope([](auto& v) { return pow(v, 2); }, {0, 3, -4}),
           {0, 6, -8});
     check("slope of pow 1", slope([](auto& v) { return pow(v, 1); }, {0, 3, -4}), {1, 1, 1});
+    check("slope of pow 0", slope([](auto& v) { return pow(v, 0); }, {0, 3, -4}), {0, 0, 0});
+    check("slope of 0 pow", slope([](auto& v) { return pow(0, v); }, {0, 1, 0.5, -1}),
+          {0, 0, 0, -kInfinity});
+    // The slopes of pow(a, b) as PyTorch has them.
+    Tape tape;
+    const Variable a = tape.watch(values({0, 0, 0, 0, 0, 2}).value()),
+                   b = tape.watch(values({0, 1, 2, 0.5, -1, 0}).value());
+    const std::vector<Variable> slopes =
+        tape.gradient(sum(pow(a, b)), {a, b}, {.create_graph = true});
+    check("slope of pow by its base", slopes[0], {0, 1, 0, kInfinity, -kInfinity, 0});
+    check("slope of pow by its exponent", slopes[1], {0, 0, 0, 0, -kInfinity, std::log(2.0)});
+    // The second slopes. By both, they are infinite at (0, 0) and (0, 1): 1 is PyTorch's answer at
+    // the latter, and at least no NaN.
+    const Variable c = tape.watch(values({0, 0, 0, 2}).value()),
+                   d = tape.watch(values({0, 1, 2, 0}).value());
+    const std::vector<Variable> first =
+        tape.gradient(sum(pow(c, d)), {c, d}, {.create_graph = true});
+    const std::vector<Variable> by_base = tape.gradient(sum(first[0]), {c, d}),
+                                by_exponent = tape.gradient(sum(first[1]), {c, d});
+    check("second slope of pow by its base", by_base[0], {0, 0, 2, 0});
+    check("second slope of pow by both", by_base[1], {1, 1, 0, 0.5});
+    check("second slope of pow by its exponent", by_exponent[1],
+          {0, 0, 0, std::log(2.0) * std::log(2.0)});
   }
 }
 
@@ -318,6 +349,12 @@ TEST_CASE("nothing at all") {
   CHECK(cross_entropy(Variable(Tensor({0, 3}, DType::f32)), Indices(std::vector<int>{}),
                       {.reduction = Reduction::sum})
             .item() == 0);
+  const auto product_of = [](const Shape& a, const Shape& b) {
+    return matmul(Variable(Tensor(a, DType::f32)), Variable(Tensor(b, DType::f32)));
+  };
+  CHECK(product_of({2, 3, 0}, {0, 4}).value().to_vector() == std::vector<double>(24, 0.0));
+  CHECK(product_of({2, 0, 3}, {3, 4}).shape() == Shape{2, 0, 4});
+  CHECK(product_of({2, 3, 4}, {4, 0}).shape() == Shape{2, 3, 0});
   // A product over nothing has gradients too: zeros.
   Tape tape;
   const Variable a = tape.watch(Tensor::full({2, 3}, 1)),

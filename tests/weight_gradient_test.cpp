@@ -243,8 +243,8 @@ TEST_CASE("strips gather rows from the end") {
   // Reserved places lie one before the other.
   Gradient later, earlier;
   strip.clear();
-  strip.reserve(2, &later);
-  strip.reserve(3, &earlier);
+  strip.reserve({2, 3}, &later);
+  strip.reserve({3, 3}, &earlier);
   const Tensor a = later.read({2, 3}, DType::f64), b = earlier.read({3, 3}, DType::f64);
   CHECK(a.layout().offset == b.layout().offset + 9);
   CHECK(a.buffer() == b.buffer());

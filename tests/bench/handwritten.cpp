@@ -102,7 +102,7 @@ void Handwritten<T>::refresh() {
     for (Size k = 0; k < H_; ++k)
       weights_t_.data()[(I_ + k) * z_stride_ + n] = weight_hh_.data()[n * H_ + k];
   }
-  blas::transpose(readout_.data(), I_, H_, readout_t_.data());
+  blas::transpose(readout_.data(), I_, H_, readout_t_.data(), I_);
 }
 
 template <class T>
@@ -279,7 +279,7 @@ std::map<std::string, std::vector<T>> Handwritten<T>::gradients() const {
   all["bias_ih"] = all["bias_hh"] = copy(bias_gradient_, gates);
   all["readout.weight"] = copy(readout_gradient_, I_ * H_);
   if (!by_class_) {
-    blas::transpose(readout_gradient_.data(), H_, I_, all["readout.weight"].data());
+    blas::transpose(readout_gradient_.data(), H_, I_, all["readout.weight"].data(), H_);
   }
   all["readout.bias"] = copy(readout_bias_gradient_, I_);
   return all;

@@ -1,5 +1,6 @@
 /// conformance DIR: runs every reference case (*.safetensors) of a folder. Prints a line for each
-/// that fails or is skipped, and how many passed, failed and were skipped.
+/// that fails or is skipped, and how many passed, failed and were skipped. Status 1 when one fails
+/// or none passes.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -60,9 +61,11 @@ int run_folder(const fs::path& folder) {
   if (files.empty()) {
     fmt::print(stderr, "conformance: no *.safetensors cases in '{}'{}{}\n", folder.string(),
                error ? ": " : "", error ? error.message() : "");
+  } else if (counts.passed + counts.failed == 0) {
+    fmt::print(stderr, "conformance: no case of '{}' passed\n", folder.string());
   }
   fmt::print("{} passed, {} failed, {} skipped\n", counts.passed, counts.failed, counts.skipped);
-  return counts.failed > 0 || files.empty() ? 1 : 0;
+  return counts.failed > 0 || counts.passed == 0 ? 1 : 0;
 }
 
 }  // namespace

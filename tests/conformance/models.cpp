@@ -41,17 +41,16 @@ std::unique_ptr<optim::Optimizer> make_sgd(const Parameters& parameters, double 
   return std::make_unique<optim::Sgd>(parameters, sgd);
 }
 
-template <class Rule>
+template <class Rule, class RuleOptions>
 std::unique_ptr<optim::Optimizer> make_adam(const Parameters& parameters, double clip_norm,
                                             Options& options) {
-  constexpr bool decoupled = std::is_same_v<Rule, optim::AdamW>;
   const auto betas = options.get<std::vector<double>>("betas", {0.9, 0.999});
-  optim::AdamOptions adam;
+  RuleOptions adam;
   adam.learning_rate = options.get("lr", 1e-3);
   adam.beta1 = betas.at(0);
   adam.beta2 = betas.at(1);
   adam.epsilon = options.get("eps", 1e-8);
-  adam.weight_decay = options.get("weight_decay", decoupled ? 1e-2 : 0.0);
+  adam.weight_decay = options.get("weight_decay", adam.weight_decay);
   adam.amsgrad = options.get("amsgrad", false);
   adam.clip_norm = clip_norm;
   return std::make_unique<Rule>(parameters, adam);
@@ -63,7 +62,9 @@ const std::map<std::string, RecurrentMaker> kCells = {{"rnn", make_rnn}, {"lstm"
 
 using OptimizerMaker = std::unique_ptr<optim::Optimizer> (*)(const Parameters&, double, Options&);
 const std::map<std::string, OptimizerMaker> kOptimizers = {
-    {"SGD", make_sgd}, {"Adam", make_adam<optim::Adam>}, {"AdamW", make_adam<optim::AdamW>}};
+    {"SGD", make_sgd},
+    {"Adam", make_adam<optim::Adam, optim::AdamOptions>},
+    {"AdamW", make_adam<optim::AdamW, optim::AdamWOptions>}};
 
 }  // namespace
 

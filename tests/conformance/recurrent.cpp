@@ -34,12 +34,13 @@ void run_recurrent(Case& c) {
                                      .layers = o.get<Size>("num_layers", 1),
                                      .bidirectional = o.get("bidirectional", false)},
                                     o);
-  assign_parameters(c, *model, "param.", "");
   nn::UnrollOptions unroll;
   if (o.has("lengths")) {
     const Indices lengths = c.indices("lengths");
     unroll.lengths.assign(lengths.data(), lengths.data() + lengths.elements());
   }
+  o.finish();  // first: the file may hold other parameters because of an option unknown here
+  assign_parameters(c, *model, "param.", "");
   std::vector<std::string> inputs = {"input", "h0"};
   if (c.has("c0")) inputs.push_back("c0");
   check_derivatives(
