@@ -17,6 +17,7 @@
 #include <hindsight/autograd/parameter.h>
 #include <hindsight/autograd/random.h>
 #include <hindsight/autograd/reduce.h>
+#include <hindsight/autograd/scope.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/softmax.h>

@@ -189,18 +189,11 @@ void compare(Checked& checked, const std::vector<Tensor>& analytic, const std::s
 
 std::string CheckReport::to_string() const {
   if (checked == 0) return "passed: nothing to check";
-  std::vector<Size> position(static_cast<std::size_t>(shape.rank()));
-  Size rest = index;
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    position[static_cast<std::size_t>(axis)] = rest % shape[axis];
-    rest /= shape[axis];
-  }
-  std::string where;
-  for (Size p : position) where += fmt::format(where.empty() ? "{}" : ", {}", p);
   return fmt::format(
-      "{}: {} elements, worst {} [{}]: analytic {:.10g}, numeric {:.10g}, {:.2g} of the allowed "
+      "{}: {} elements, worst {} {}: analytic {:.10g}, numeric {:.10g}, {:.2g} of the allowed "
       "error",
-      passed ? "passed" : "FAILED", checked, name, where, analytic, numeric, error);
+      passed ? "passed" : "FAILED", checked, name, index_text(index, shape), analytic, numeric,
+      error);
 }
 
 CheckReport check_gradients(const Function& f, const std::vector<Tensor>& inputs,

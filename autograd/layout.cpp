@@ -93,6 +93,19 @@ int checked_axis(const char* op, int axis, int rank) {
   return axis < 0 ? axis + rank : axis;
 }
 
+std::vector<Size> indices_of(Size position, const Shape& shape) {
+  std::vector<Size> indices(static_cast<std::size_t>(shape.rank()));
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    indices[static_cast<std::size_t>(axis)] = position % shape[axis];
+    position /= shape[axis];
+  }
+  return indices;
+}
+
+std::string index_text(Size position, const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(indices_of(position, shape), ", "));
+}
+
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
   if (a == b) return a;
   const int rank = std::max(a.rank(), b.rank());

@@ -166,6 +166,11 @@ class Axes {
 /// The axis counted from the front (axis -1 is the last); IndexError naming `op` when out of range.
 int checked_axis(const char* op, int axis, int rank);
 
+/// The indices of an element along each axis, given its row-major position.
+std::vector<Size> indices_of(Size position, const Shape& shape);
+/// The same as text: "[2, 0]".
+std::string index_text(Size position, const Shape& shape);
+
 /// Whether `from` broadcasts to exactly `to` by NumPy's rules.
 inline bool broadcasts_to(const Shape& from, const Shape& to) {
   const int extra = to.rank() - from.rank();

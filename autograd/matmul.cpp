@@ -141,8 +141,12 @@ Variable matrix_product(const Variable& a, const Variable& b) {
     multiply_into(a.value(), b.value(), false, output.node()->value.data<std::byte>(),
                   output.layout());
   }
-  if (finite_checks()) check_finite("matmul", output);
   return output;
+}
+
+Variable checked(const Variable& product) {
+  if (finite_checks()) check_finite("matmul", product);
+  return product;
 }
 
 Variable for_blas(const Variable& x) { return fits_blas(x.layout()) ? x : contiguous(x); }
@@ -221,14 +225,14 @@ Variable matmul(const Variable& a, const Variable& b) {
     fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
   }
   check_same_dtype("matmul", a, b);
-  if (a.rank() == 2 && b.rank() == 2) return matrix_product(for_blas(a), for_blas(b));
+  if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product(for_blas(a), for_blas(b)));
   if (b.rank() == 2) {  // all rows of a in one product
     Shape shape = a.shape();
     Size count = 1;  // not -1 in reshape, which cannot tell it where the inner size is 0
     for (int i = 0; i + 1 < a.rank(); ++i) count *= a.size(i);
     const Variable rows = reshape(a, Shape{count, a.shape().back()});
     shape.set(a.rank() - 1, b.size(1));
-    return reshape(matrix_product(for_blas(rows), for_blas(b)), shape);
+    return checked(reshape(matrix_product(for_blas(rows), for_blas(b)), shape));
   }
   const Shape leading =
       broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));

@@ -1,4 +1,5 @@
 #pragma once
+#include <hindsight/autograd/scope.h>
 #include <hindsight/autograd/variable.h>
 
 #include <memory>
@@ -73,6 +74,7 @@ class Operation {
   virtual void backward(Sweep& sweep) = 0;
 
   const Operand& output() const { return output_; }
+  const Place& place() const { return place_; }  ///< where it was recorded
   /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
   /// owns it from then on.
   void record_output(const Variable& output);
@@ -83,6 +85,7 @@ class Operation {
  private:
   friend class Tape;
   friend class Sweep;
+  Place place_;
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
 };

@@ -1,9 +1,17 @@
+#include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/weight_gradient.h>
 
 namespace hindsight {
+
+void Sweep::through(Operation& operation) {
+  if (!recorded_ && !finite_checks()) return operation.backward(*this);
+  const PlaceGuard there(operation.place());
+  operation.backward(*this);
+  if (!recorded_) check_finite_gradients(operation);
+}
 
 Gradient::Target Sweep::target(const Operand& input) {
   Node* node = input.node();

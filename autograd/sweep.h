@@ -18,6 +18,9 @@ class Sweep {
   /// True when the operations may be swept again, so that what they keep must stay as it is.
   bool keeps_tape() const { return after_ == After::keep; }
 
+  /// Hands the gradient of an operation's output on to its inputs.
+  void through(Operation& operation);
+
   /// Memory for an input's gradient, for operations that write it themselves. Not in recorded
   /// sweeps.
   static Gradient::Target target(const Operand& input);

@@ -1,3 +1,4 @@
+#include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/tape.h>
 #include <hindsight/autograd/weight_gradient.h>
@@ -65,6 +66,7 @@ void Operation::record_output(const Variable& output) {
   output.node()->wanted = true;
   output.node()->computed = true;
   output_ = Operand(output, Operand::Keep::nothing, tape->id());
+  place_ = Place::current();
   tape->append(this);
 }
 
@@ -144,6 +146,14 @@ void Tape::check_parameters(const char* op) const {
   }
 }
 
+// Computes the products that the sweep put off.
+void Tape::flush() {
+  for (ParameterUse* use = uses_; use; use = use->next) {
+    use->flush();
+    if (finite_checks()) check_finite_gradient(*use);
+  }
+}
+
 void Tape::backward(const Variable& loss) {
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {
@@ -163,13 +173,13 @@ void Tape::backward(const Variable& loss) {
             Tensor::full(loss.shape(), 1, loss.dtype()));
   for (Operation* op = last_; op; op = last_) {
     Node* node = op->output().node();
-    if (!node->gradient->empty()) op->backward(sweep);
+    if (!node->gradient->empty()) sweep.through(*op);
     node->add_record();
     drop(op);
     if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
     node->drop_record();
   }
-  for (ParameterUse* use = uses_; use; use = use->next) use->flush();
+  flush();
   finished = true;
 }
 
@@ -271,10 +281,10 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
     for (Operation* op = youngest; op; op = op->previous_) {
       Node* node = op->output().node();
       if (!node->wanted || (node->gradient->empty() && !node->contributions)) continue;
-      op->backward(sweep);
+      sweep.through(*op);
       if (!node->keep_gradient && !node->in_parts) node->own_gradient.release();
     }
-    for (ParameterUse* use = uses_; use; use = use->next) use->flush();
+    flush();
     for (const Variable& input : inputs) {
       const Operand operand(input, Operand::Keep::nothing, id_);
       const bool unused = input.node()->gradient->empty() && !input.node()->contributions;

@@ -63,11 +63,13 @@ class Tape {
 
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
+  const Operation* youngest() const { return last_; }
   ParameterUse& use_of(const Parameter& parameter);
 
  private:
   friend class Sweep;
   void drop(Operation* operation);
+  void flush();
   void forget();
   void settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs);
   void check_output(const char* op, const Variable& output) const;

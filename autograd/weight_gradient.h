@@ -65,6 +65,12 @@ struct ParameterUse {
   Strip inputs_, gradients_;
 };
 
+/// The parameter an operand is, or a view of; null for everything else.
+inline const Parameter* parameter_of(const Operand& operand) {
+  const ParameterUse* use = operand.node()->use;
+  return use && use->leaf == operand.node() ? &use->parameter : nullptr;
+}
+
 /// The use of a parameter on its tape when `layout` is a view of it with rows and columns
 /// exchanged; null for everything else.
 ParameterUse* use_of_transposed(const Node* node, const Layout& layout);

@@ -1,4 +1,5 @@
 #include <hindsight/autograd/index_ops.h>
+#include <hindsight/autograd/scope.h>
 #include <hindsight/nn/embedding.h>
 #include <hindsight/nn/init.h>
 
@@ -12,6 +13,9 @@ Embedding::Embedding(const EmbeddingOptions& options, Rng& rng) {
   weight = parameter("weight", init::normal({options.symbols, options.width}, 1, rng));
 }
 
-Variable Embedding::operator()(const Indices& symbols) const { return take(weight, symbols); }
+Variable Embedding::operator()(const Indices& symbols) const {
+  const Scope scope(path_or("Embedding"));
+  return take(weight, symbols);
+}
 
 }  // namespace hindsight::nn

@@ -1,4 +1,5 @@
 #include <hindsight/autograd/matmul.h>
+#include <hindsight/autograd/scope.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/nn/init.h>
 #include <hindsight/nn/linear.h>
@@ -18,6 +19,7 @@ Linear::Linear(const LinearOptions& options, Rng& rng) {
 }
 
 Variable Linear::operator()(const Variable& x) const {
+  const Scope scope(path_or("Linear"));
   return bias ? linear(x, weight, bias) : matmul(x, transpose(weight));
 }
 

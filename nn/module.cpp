@@ -25,6 +25,10 @@ Size Module::parameter_count() const {
   return count;
 }
 
+std::string_view Module::path_or(std::string_view otherwise) const {
+  return parts_->path.empty() ? otherwise : std::string_view(parts_->path);
+}
+
 DType Module::dtype() const {
   for (const Part& part : parts_->parts) {
     if (part.parameter) return part.parameter.dtype();
@@ -45,8 +49,17 @@ Parameter Module::parameter(const std::string& name, const Tensor& value) {
 
 void Module::add_child(const std::string& prefix, const std::string& suffix, const Module& module) {
   add({prefix, suffix, {}, module.parts_});
+  extend_path(module.parts_.get(), prefix, suffix);
   // Messages name parameters as the outermost module does.
   for (auto& [name, parameter] : named_parameters()) parameter.rename(name);
+}
+
+void Module::extend_path(Parts* parts, const std::string& prefix, const std::string& suffix) {
+  parts->path = parts->path.empty() ? prefix.substr(0, prefix.find_last_of('.')) + suffix
+                                    : prefix + parts->path + suffix;
+  for (const Part& part : parts->parts) {
+    if (part.child) extend_path(part.child.get(), prefix, suffix);
+  }
 }
 
 void Module::add(Part part) {

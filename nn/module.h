@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,10 @@ class Module {
   /// Every parameter once, however many names it has.
   std::vector<Parameter> parameters() const;
   Size parameter_count() const;  ///< elements of all parameters
+
+  /// The name of this part in the outermost module that declares it ("encoder.readout"), or
+  /// `otherwise`: for Scopes.
+  std::string_view path_or(std::string_view otherwise) const;
 
   /// Element type of the parameters, float32 where there are none.
   DType dtype() const;
@@ -53,8 +58,10 @@ class Module {
     std::shared_ptr<Parts> child;  // a module's parts
   };
   struct Parts {
+    std::string path;
     std::vector<Part> parts;
   };
+  static void extend_path(Parts* parts, const std::string& prefix, const std::string& suffix);
   static void collect(const Parts& parts, const std::string& prefix, const std::string& suffix,
                       std::vector<std::pair<std::string, Parameter>>* result);
   void add(Part part);

@@ -1,11 +1,14 @@
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/fused.h>
+#include <hindsight/autograd/scope.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/nn/mode.h>
 #include <hindsight/nn/recurrent.h>
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace hindsight::nn {
 namespace {
@@ -47,6 +50,19 @@ struct LayerInputs {
   }
 };
 
+/// The name of a scope, written without asking for memory.
+class ScopeName {
+ public:
+  template <class... Arguments>
+  explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments)
+      : size_(fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size) {}
+  operator std::string_view() const { return {text_.data(), std::min(size_, text_.size())}; }
+
+ private:
+  std::array<char, 64> text_;
+  std::size_t size_;
+};
+
 /// One layer in one direction; leaves the final state in *state.
 Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::vector<Size>& lengths,
                       Direction direction, State* state) {
@@ -63,7 +79,12 @@ Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::ve
     const bool forward = direction == Direction::forward;
     const Size t = forward ? i : steps - 1 - i, within = i % block,
                count = std::min(block, steps - (i - within));
-    if (within == 0) projected = inputs.project(cell, forward ? t : t - count + 1, count);
+    if (within == 0) {
+      const Size start = forward ? t : t - count + 1;
+      const Scope scope(ScopeName("projection of steps {} to {}", start, start + count - 1));
+      projected = inputs.project(cell, start, count);
+    }
+    const Scope scope(TimeStep{t});
     State next = cell.step(projected[forward ? within : count - 1 - within], *state);
     if (next.size() != state->size()) {
       fail<ShapeError>("Recurrent: the cell's step returned a state of {} parts; it was given {}",
@@ -155,6 +176,7 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
   const std::size_t directions = options_.bidirectional ? 2 : 1;
   const DType dtype = cells_.front()->dtype();
   Unrolled result;
+  const Scope scope(path_or("Recurrent"));
   Variable layer_inputs = symbols ? inputs : without_padding(inputs, options.lengths);
   for (std::size_t i = 0; i < cells_.size(); i += directions) {
     Variable outputs[2];
@@ -163,6 +185,7 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
       State state =
           options.initial.empty() ? zero_state(cell, batch, dtype) : options.initial[i + d];
       check_state(cell, state, batch, i + d);
+      const Scope direction(ScopeName("layer {}{}", i / directions, d == 0 ? "" : " reverse"));
       const LayerInputs layer{layer_inputs, i == 0 ? symbols : nullptr};
       outputs[d] = unroll_layer(cell, layer, options.lengths,
                                 d == 0 ? Direction::forward : Direction::reverse, &state);

@@ -375,16 +375,16 @@ TEST_CASE("ctc_loss") {
 
 TEST_CASE("the first operation that is not finite is named") {
   FiniteChecks checks;
-  refuses<NonFiniteError>("log: produced -inf at position 1 of its output of shape (2,)", [] {
+  refuses<NonFiniteError>("log: produced -inf at [1] of its output of shape (2,)", [] {
     Variable(log(Variable(Tensor::from({1, 0}, {2}))));
   });
-  refuses<NonFiniteError>("div: produced inf at position 3 of its output of shape (2, 2)", [] {
+  refuses<NonFiniteError>("div: produced inf at [1, 1] of its output of shape (2, 2)", [] {
     Variable(value({2, 2}) / Variable(Tensor::from({4, 2, 1, 0}, {2, 2})));
   });
-  refuses<NonFiniteError>("matmul: produced inf at position 0 of its output of shape (1, 1)", [] {
+  refuses<NonFiniteError>("matmul: produced inf at [0, 0] of its output of shape (1, 1)", [] {
     matmul(Variable(Tensor::full({1, 2}, 3e38)), value({2, 1}));
   });
-  refuses<NonFiniteError>("sum: produced inf at position 0 of its output of shape ()",
+  refuses<NonFiniteError>("sum: produced inf at [] of its output of shape ()",
                           [] { sum(Variable(Tensor::full({2}, 3e38))); });
   { FiniteChecks nested; }
   CHECK(finite_checks());

@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+#include <hindsight/autograd/scope.h>
+
+#include <cstring>
+#include <new>
+
+namespace hindsight {
+namespace {
+// Scopes put back what they found, so it is empty when the thread ends.
+thread_local Place current_place;
+}  // namespace
+
+const Place& Place::current() { return current_place; }
+
+Place Place::make(std::string_view name, Size step) {
+  Frame* outer = current_place.frame_;
+  if (outer) ++outer->references;
+  const auto size = static_cast<std::uint32_t>(name.size());
+  Frame* frame = new (pool::allocate(sizeof(Frame) + size)) Frame{outer, step, 0, size};
+  if (size > 0) std::memcpy(frame->name(), name.data(), size);
+  return Place(frame);
+}
+
+// A frame nobody refers to lets go of the one around it, and so on.
+void Place::destroy(Frame* frame) {
+  do {
+    Frame* outer = frame->outer;
+    pool::release(frame, sizeof(Frame) + frame->name_size);
+    frame = outer;
+  } while (frame && --frame->references == 0);
+}
+
+std::string_view Place::name() const {
+  return frame_ ? std::string_view(frame_->name(), frame_->name_size) : std::string_view();
+}
+
+Size Place::step() const { return frame_ ? frame_->step : kNoStep; }
+
+Size Place::time_step() const {
+  for (const Frame* frame = frame_; frame; frame = frame->outer) {
+    if (frame->step != kNoStep) return frame->step;
+  }
+  return kNoStep;
+}
+
+std::string Place::to_string() const {
+  if (!frame_) return "";
+  const std::string around = outer().to_string();
+  const std::string here =
+      frame_->step == kNoStep ? std::string(name()) : fmt::format("time step {}", frame_->step);
+  return around.empty() ? here : around + ", " + here;
+}
+
+Scope::Scope(std::string_view name)
+    : before_(std::exchange(current_place, Place::make(name, Place::kNoStep))) {}
+Scope::Scope(TimeStep step) : before_(std::exchange(current_place, Place::make({}, step.t))) {}
+Scope::~Scope() { current_place = std::move(before_); }
+
+PlaceGuard::PlaceGuard(const Place& place) : before_(std::exchange(current_place, place)) {}
+PlaceGuard::~PlaceGuard() { current_place = std::move(before_); }
+
+}  // namespace hindsight

@@ -1,0 +1,93 @@
+#pragma once
+#include <hindsight/autograd/tensor.h>
+
+#include <string>
+#include <string_view>
+
+namespace hindsight {
+
+/// Where in a model something was computed: names of modules and numbers of time steps, from the
+/// outside in. A handle; Scopes make places.
+class Place {
+ public:
+  static constexpr Size kNoStep = -1;
+
+  Place() = default;  ///< outside of every Scope
+  Place(const Place& other) : Place(other.frame_) {}
+  Place(Place&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  Place& operator=(Place other) noexcept {
+    std::swap(frame_, other.frame_);
+    return *this;
+  }
+  ~Place() {
+    if (frame_ && --frame_->references == 0) destroy(frame_);
+  }
+
+  static const Place& current();  ///< of this thread
+
+  explicit operator bool() const { return frame_ != nullptr; }
+  bool operator==(const Place& other) const { return frame_ == other.frame_; }
+  bool operator!=(const Place& other) const { return frame_ != other.frame_; }
+  Place outer() const { return frame_ ? Place(frame_->outer) : Place(); }  ///< what this lies in
+  std::string_view name() const;  ///< of the module, empty where this is a time step
+  Size step() const;              ///< kNoStep where this is a module
+  Size time_step() const;         ///< the innermost one around, kNoStep without any
+  /// "encoder, layer 0, time step 3"; empty outside of every Scope.
+  std::string to_string() const;
+
+ private:
+  friend class Scope;
+  struct Frame {
+    Frame* outer;
+    Size step;
+    std::uint32_t references;
+    std::uint32_t name_size;  // the name follows the frame in memory
+
+    char* name() { return reinterpret_cast<char*>(this + 1); }
+  };
+  explicit Place(Frame* frame) : frame_(frame) {
+    if (frame_) ++frame_->references;
+  }
+  static Place make(std::string_view name, Size step);
+  static void destroy(Frame* frame);
+
+  Frame* frame_ = nullptr;
+};
+
+/// A time step, for Scope.
+struct TimeStep {
+  Size t;
+};
+
+/// While alive, what is recorded on this thread lies in a module or a time step of that name.
+/// Recurrent and the modules open theirs; a model of your own may add some. Messages, trace(),
+/// to_dot() and gradient checks tell places by them.
+///
+///   const Scope decoder("decoder");
+///   for (Size t = 0; t < steps; ++t) {
+///     const Scope step(TimeStep{t});
+class Scope {
+ public:
+  explicit Scope(std::string_view name);
+  explicit Scope(TimeStep step);
+  ~Scope();
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+
+ private:
+  Place before_;
+};
+
+/// While alive, the place is another one: of an operation that is worked on later.
+class PlaceGuard {
+ public:
+  explicit PlaceGuard(const Place& place);
+  ~PlaceGuard();
+  PlaceGuard(const PlaceGuard&) = delete;
+  PlaceGuard& operator=(const PlaceGuard&) = delete;
+
+ private:
+  Place before_;
+};
+
+}  // namespace hindsight
