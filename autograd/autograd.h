@@ -9,6 +9,7 @@
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/gradcheck.h>
+#include <hindsight/autograd/gradient_hooks.h>
 #include <hindsight/autograd/index_ops.h>
 #include <hindsight/autograd/indices.h>
 #include <hindsight/autograd/layer_norm.h>

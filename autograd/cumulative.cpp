@@ -95,8 +95,9 @@ Variable logcumsumexp(const Variable& x, int axis) {
       },
       [axis](Flow& flow) {
         const Variable y = flow.output(), last = slice(y, axis, y.size(axis) - 1, 1);
-        const Variable decay = exp(log_ratio(y, shifted(y, axis, Direction::reverse, last)));
-        flow.add(0, exp(log_ratio(flow.input(0), y)) *
+        const Variable decay =
+            exp(detail::log_ratio(y, shifted(y, axis, Direction::reverse, last)));
+        flow.add(0, exp(detail::log_ratio(flow.input(0), y)) *
                         decaying_sum(decay, flow.gradient, axis, Direction::reverse));
       });
 }

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 /// x - y for logarithms of a part x and its whole y: nothing is -infinity of everything, even of
 /// nothing.
@@ -13,4 +13,4 @@ auto log_ratio(X&& x, const Variable& y) {
   return gap(std::forward<X>(x), masked(not_equal(y, kNothingLog), y));
 }
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

@@ -121,7 +121,7 @@ Variable logsumexp(const Variable& x, const Axes& axes, KeepDims keep) {
       },
       [kept = reduced.kept](Flow& flow) {
         const Variable y = reshape(flow.output(), kept);
-        flow.add(0, exp(log_ratio(flow.input(0), y)) * reshape(flow.gradient, kept));
+        flow.add(0, exp(detail::log_ratio(flow.input(0), y)) * reshape(flow.gradient, kept));
       });
 }
 

@@ -27,28 +27,36 @@ class Inputs {
   int count_;
 };
 
+/// Refuses, in the operation's name, what its backward function gives for input i unless it has, or
+/// broadcasts from, the input's shape, and its type.
+void check_gradient(const Operation& operation, int i, const Variable& gradient);
+
 /// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a
 /// recorded one everything is, so that it can be derived again.
 class Flow {
  public:
-  Flow(Sweep& sweep, const Operand* operands, const Operand& output)
-      : gradient(sweep.gradient_variable(output)),
+  Flow(Sweep& sweep, const Operation& operation)
+      : gradient(sweep.gradient_variable(operation.output())),
         sweep_(sweep),
-        operands_(operands),
-        output_(output) {}
+        operation_(operation),
+        operands_(operation.inputs().first) {}
 
   const Variable gradient;  ///< of the output
   Variable input(int i) const { return operands_[i].variable(); }
   const Shape& shape(int i) const { return operands_[i].shape(); }
-  Variable output() const { return output_.variable(); }
+  Variable output() const { return operation_.output().variable(); }
   bool wants(int i) const { return operands_[i].wanted(); }
-  /// Adds to the gradient of input i (axes it had been broadcast along are summed).
-  void add(int i, const Variable& value) { sweep_.add(operands_[i], value); }
+  /// Adds to the gradient of input i (axes it had been broadcast along are summed). ShapeError,
+  /// DTypeError, IndexError naming the operation where it is not of the input's shape and type.
+  void add(int i, const Variable& value) {
+    check_gradient(operation_, i, value);
+    sweep_.add(operands_[i], value);
+  }
 
  private:
   Sweep& sweep_;
+  const Operation& operation_;
   const Operand* operands_;
-  const Operand& output_;
 };
 
 namespace detail {
@@ -80,7 +88,7 @@ class StructuralOperation final : public Operation {
     forward_(Inputs(operands(), count_), output_.variable().value());
   }
   void backward(Sweep& sweep) override {
-    Flow flow(sweep, operands(), output_);
+    Flow flow(sweep, *this);
     backward_(flow);
   }
   void retain_output(const Variable& output) { retained_ = output; }

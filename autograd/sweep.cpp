@@ -1,7 +1,7 @@
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/shape_ops.h>
-#include <hindsight/autograd/sweep.h>
+#include <hindsight/autograd/structural.h>
 #include <hindsight/autograd/weight_gradient.h>
 
 namespace hindsight {
@@ -51,6 +51,27 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
   }
   const Gradient::Target to = target(input);
   copy(gradient.value(), node->gradient->memory(input.layout(), node->dtype), to.accumulate);
+}
+
+void check_gradient(const Operation& operation, int i, const Variable& gradient) {
+  const auto [inputs, count] = operation.inputs();
+  if (i < 0 || i >= count) {
+    fail<IndexError>("{}: its backward function gave a gradient for input {} of {}",
+                     operation.name(), i, count);
+  }
+  if (!gradient) {
+    fail<ShapeError>("{}: its backward function gave an empty Variable for input {} of shape {}",
+                     operation.name(), i, inputs[i].shape());
+  }
+  if (!broadcasts_to(inputs[i].shape(), gradient.shape())) {
+    fail<ShapeError>(
+        "{}: its backward function gave a gradient of shape {} for input {} of shape {}",
+        operation.name(), gradient.shape(), i, inputs[i].shape());
+  }
+  if (gradient.dtype() != inputs[i].node()->dtype) {
+    fail<DTypeError>("{}: its backward function gave a {} gradient for input {}, which is {}",
+                     operation.name(), name(gradient.dtype()), i, name(inputs[i].node()->dtype));
+  }
 }
 
 void add_contribution(Node* node, const Layout& region, const Variable& value) {
