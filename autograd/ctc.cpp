@@ -15,33 +15,33 @@ namespace {
 /// log(0), finite so that differences of two of them are no NaN; far below any sum of logarithms.
 constexpr double kImpossible = -1e30;
 
-std::vector<Size> checked_lengths(const char* what, const std::vector<Size>& given, Size batch,
-                                  Size least, Size most) {
-  if (given.empty()) return std::vector<Size>(static_cast<std::size_t>(batch), most);
+pool::Vector<Size> checked_lengths(const char* what, const std::vector<Size>& given, Size batch,
+                                   Size least, Size most) {
+  if (given.empty()) return pool::Vector<Size>(static_cast<std::size_t>(batch), most);
   if (static_cast<Size>(given.size()) != batch)
     fail<ShapeError>("ctc_loss: {} {} lengths for a batch of {}", given.size(), what, batch);
   for (Size length : given) {
     if (length < least || length > most)
       fail<ShapeError>("ctc_loss: {} length {} is outside of [{}, {}]", what, length, least, most);
   }
-  return given;
+  return pool::Vector<Size>(given.begin(), given.end());
 }
 
 /// The states' classes and how they may be entered.
 struct States {
-  std::vector<Size> inputs, targets;  ///< lengths of each row
-  Indices classes;                    ///< (T, B, L)
-  Tensor start, skip;                 ///< (B, L): 0 where one may start, come from two states back
-  Tensor past;                        ///< (T, B, 1): 1 past the end of a row's input
-  Indices ends;                       ///< (B, 2): the last state and the one before
-  Tensor end;                         ///< (B, 2): 0, or impossible where there is only one state
+  pool::Vector<Size> inputs, targets;  ///< lengths of each row
+  Indices classes;                     ///< (T, B, L)
+  Tensor start, skip;                  ///< (B, L): 0 where one may start, come from two states back
+  Tensor past;                         ///< (T, B, 1): 1 past the end of a row's input
+  Indices ends;                        ///< (B, 2): the last state and the one before
+  Tensor end;                          ///< (B, 2): 0, or impossible where there is only one state
 };
 
 /// Symbols of each row with blanks between, (B, L); blanks past the target's end.
-std::vector<Size> with_blanks(const Indices& targets, const std::vector<Size>& lengths, Size blank,
-                              Size classes) {
+pool::Vector<Size> with_blanks(const Indices& targets, const pool::Vector<Size>& lengths,
+                               Size blank, Size classes) {
   const Size batch = targets.shape()[0], width = targets.shape()[1], L = 2 * width + 1;
-  std::vector<Size> result(static_cast<std::size_t>(batch * L), blank);
+  pool::Vector<Size> result(static_cast<std::size_t>(batch * L), blank);
   for (Size b = 0; b < batch; ++b) {
     const Size length = lengths[static_cast<std::size_t>(b)];
     for (Size s = 0; s < length; ++s) {
@@ -61,7 +61,7 @@ States states_of(const Variable& x, const Indices& targets, const CtcOptions& op
   States s;
   s.inputs = checked_lengths("input", options.input_lengths, B, 1, T);
   s.targets = checked_lengths("target", options.target_lengths, B, 0, targets.shape()[1]);
-  const std::vector<Size> row = with_blanks(targets, s.targets, options.blank, x.size(2));
+  const pool::Vector<Size> row = with_blanks(targets, s.targets, options.blank, x.size(2));
   s.classes = Indices(Shape{T, B, L});
   s.start = Tensor::full({B, L}, kImpossible, x.dtype());
   s.skip = Tensor::full({B, L}, kImpossible, x.dtype());

@@ -142,6 +142,7 @@ struct Layout {
 /// Axes named in a call, kept inline; negative ones count from the end.
 class Axes {
  public:
+  Axes() = default;
   Axes(std::initializer_list<int> axes) {  // NOLINT: {0, -1} is how they are named
     for (int axis : axes) push_back(axis);
   }
@@ -153,12 +154,12 @@ class Axes {
   int size() const { return count_; }
   bool empty() const { return count_ == 0; }
   int operator[](int i) const { return axes_[static_cast<std::size_t>(i)]; }
-
- private:
   void push_back(int axis) {
     if (count_ == kMaxRank) fail<IndexError>("axes: at most {} can be named", kMaxRank);
     axes_[static_cast<std::size_t>(count_++)] = axis;
   }
+
+ private:
   std::array<int, kMaxRank> axes_{};
   int count_ = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 /// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
 /// so a training step after the first asks the system for nothing. A thread keeps no more blocks
@@ -41,5 +42,8 @@ struct Allocator {
   bool operator==(const Allocator&) const { return true; }
   bool operator!=(const Allocator&) const { return false; }
 };
+
+template <class T>
+using Vector = std::vector<T, Allocator<T>>;
 
 }  // namespace hindsight::pool

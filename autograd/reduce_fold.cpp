@@ -10,7 +10,7 @@ namespace {
 /// the first.
 Variable gathered(const Variable& x, const ReducedAxes& axes, int* axis) {
   const Size others = axes.kept.elements();
-  std::vector<int> order, rest;
+  Axes order, rest;
   bool trailing = true;
   for (int i = 0; i < x.rank(); ++i) {
     const bool reduced = axes.reduced[static_cast<std::size_t>(i)];
@@ -19,7 +19,7 @@ Variable gathered(const Variable& x, const ReducedAxes& axes, int* axis) {
   }
   *axis = trailing ? 1 : 0;
   if (trailing) return reshape(x, Shape{others, axes.count});
-  order.insert(order.end(), rest.begin(), rest.end());
+  for (int other : rest) order.push_back(other);
   return reshape(permute(x, order), Shape{axes.count, others});
 }
 
@@ -77,6 +77,7 @@ Variable min(const Variable& x, const Axes& axes, KeepDims keep) {
 
 Variable prod(const Variable& x, const Axes& axes, KeepDims keep) {
   const ReducedAxes reduced("prod", x.shape(), axes, keep);
+  if (!x) fail("prod: input 0 is an empty Variable");
   if (reduced.count == 0) return Variable(Tensor::full(reduced.result, 1, x.dtype()));
   return fold(x, reduced, [](const Variable& a, const Variable& b) { return Variable(a * b); });
 }

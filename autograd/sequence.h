@@ -1,8 +1,6 @@
 #pragma once
 #include <hindsight/autograd/variable.h>
 
-#include <vector>
-
 namespace hindsight {
 
 /// Gathers one value a time step into one sequence (T, ...), step by step. The steps lie one after
@@ -21,8 +19,8 @@ class Sequence {
  private:
   Size steps_;
   Variable whole_;
-  std::vector<bool, pool::Allocator<bool>> put_;  // which steps are
-  bool constants_ = false;                        // some of these are
+  pool::Vector<bool> put_;  // which steps are
+  bool constants_ = false;  // some of these are
 };
 
 }  // namespace hindsight

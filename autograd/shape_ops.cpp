@@ -54,6 +54,7 @@ Variable contiguous(const Variable& x) {
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
+  if (!x) fail("reshape: input 0 is an empty Variable");
   if (shape.elements() != x.shape().elements()) {
     fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(),
                      x.shape().elements(), shape, shape.elements());

@@ -113,8 +113,10 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
                const Variable& output, const Forward& forward, const Backward& backward) {
   Tape* tape = Tape::current();
   bool recorded = false;
-  for (int i = 0; i < count && tape; ++i)
-    recorded = recorded || inputs[i].node()->tape == tape->id();
+  for (int i = 0; i < count; ++i) {
+    if (!inputs[i]) fail("{}: input {} is an empty Variable", name, i);
+    recorded = recorded || (tape && inputs[i].node()->tape == tape->id());
+  }
   using Structural = detail::StructuralOperation<Forward, Backward>;
   if (recorded) {
     auto operation =

@@ -22,6 +22,8 @@ void Node::unused() {
   if (records == 0) destroy(this);
 }
 
+void Variable::refuse_empty(const char* op) { fail("{}: the Variable is empty", op); }
+
 Variable Variable::make(const Shape& shape, DType dtype) {
   const Variable result(Node::make(dtype, shape), Layout(shape));
   result.node()->value = Buffer(shape.elements() * bytes_of(dtype));

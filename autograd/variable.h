@@ -74,7 +74,9 @@ class Variable {
   /// The same with padded rows, a view of the whole.
   static Variable make_padded(const Shape& shape, DType dtype);
 
-  Variable(Node* node, const Layout& layout) : node_(node), layout_(layout) { node_->add_handle(); }
+  Variable(Node* node, const Layout& layout) : node_(node), layout_(layout) {
+    if (node_) node_->add_handle();
+  }
   Variable(const Variable& other) : node_(other.node_), layout_(other.layout_) {
     if (node_) node_->add_handle();
   }
@@ -100,8 +102,9 @@ class Variable {
   const Shape& shape() const { return layout_.shape; }
   Size size(int axis) const { return layout_.shape[axis]; }
   int rank() const { return layout_.rank(); }
-  DType dtype() const { return node_->dtype; }
-  Tensor value() const {
+  DType dtype() const { return node_ ? node_->dtype : DType::f32; }
+  Tensor value() const {  ///< Error of an empty Variable
+    if (!node_) refuse_empty("value");
     Layout layout = layout_;
     layout.offset += node_->base;
     return {node_->value, layout, node_->dtype};
@@ -122,6 +125,8 @@ class Variable {
   }
 
  private:
+  [[noreturn]] static void refuse_empty(const char* op);
+
   Node* node_ = nullptr;
   Layout layout_;
 };

@@ -32,7 +32,7 @@ class State {
 };
 
 /// Widths of the parts of a state.
-using Widths = std::vector<Size, pool::Allocator<Size>>;
+using Widths = pool::Vector<Size>;
 
 /// One time step of a recurrent network. Whoever writes `step` gets layers, directions, lengths,
 /// dropout and initial states from Recurrent.

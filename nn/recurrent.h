@@ -17,7 +17,7 @@ struct RecurrentOptions {
 };
 
 /// The state of every layer (with both directions: layer 0 forward, layer 0 reverse, layer 1 ...).
-using States = std::vector<State, pool::Allocator<State>>;
+using States = pool::Vector<State>;
 
 /// What an unrolled network computed.
 struct Unrolled {

@@ -390,6 +390,46 @@ TEST_CASE("the first operation that is not finite is named") {
   CHECK(finite_checks());
 }
 
+TEST_CASE("an empty Variable is refused wherever it is used") {
+  const Variable empty;
+  refuses<Error>("value: the Variable is empty", [&] { empty.value(); });
+  refuses<Error>("value: the Variable is empty", [&] { empty.item(); });
+  refuses<Error>("value: the Variable is empty", [&] { empty.detach(); });
+  refuses<Error>("sum: input 0 is an empty Variable", [&] { sum(empty); });
+  refuses<Error>("max: input 0 is an empty Variable", [&] { max(empty); });
+  refuses<Error>("logsumexp: input 0 is an empty Variable", [&] { logsumexp(empty); });
+  refuses<Error>("tanh: an operand is an empty Variable", [&] { Variable(tanh(empty)); });
+  refuses<Error>("reshape: input 0 is an empty Variable", [&] { reshape(empty, {1}); });
+  refuses<Error>("hook_gradient: input 0 is an empty Variable", [&] { scale_gradient(empty, 2); });
+  for (const auto& use : std::vector<std::function<void()>>{
+           [&] { matmul(empty, empty); },
+           [&] { linear(empty, empty, empty); },
+           [&] { softmax(empty); },
+           [&] { cross_entropy(empty, Indices(std::vector<int>{1})); },
+           [&] { take(empty, Indices(std::vector<int>{0})); },
+           [&] { concat({empty}, 0); },
+           [&] {
+             stack({empty, empty});
+           },
+           [&] { Sequence(1).put(0, empty); },
+           [&] { mse_loss(empty, empty); },
+           [&] { cumsum(empty, 0); },
+           [&] { slice(empty, 0, 0, 1); },
+           [&] { flip(empty, {0}); },
+           [&] { broadcast_to(empty, {3}).value(); },
+           [&] { transpose(empty); },
+           [&] { prod(empty); },
+           [&] { norm(empty); },
+           [&] { var(empty); },
+           [&] { layer_norm(empty, empty, empty); },
+           [&] { gather(empty, 0, Indices(std::vector<int>{0})); },
+           [&] { sum_to(empty, {}).value(); },
+           [&] { contiguous(empty).value(); },
+           [&] { argmax(empty); }}) {
+    CHECK_THROWS_AS(use(), Error);
+  }
+}
+
 TEST_CASE("parameters and modules") {
   Parameter w("layer.w", Tensor::zeros({2, 3}));
   refuses<ShapeError>("parameter layer.w: a value of shape (3,) cannot replace one of shape (2, 3)",
