@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/exponential.h>
 
 #include <cmath>
 #include <limits>
@@ -128,7 +128,7 @@ struct Exp {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "exp";
   template <class X>
-  auto value(const X& x) const {
+  HINDSIGHT_INLINE auto value(const X& x) const {
     return exp(x);
   }
   template <class X, class Y>
@@ -156,7 +156,7 @@ struct Tanh {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "tanh";
   template <class X>
-  auto value(const X& x) const {
+  HINDSIGHT_INLINE auto value(const X& x) const {
     return tanh(x);
   }
   template <class X, class Y>
@@ -170,8 +170,8 @@ struct Sigmoid {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "sigmoid";
   template <class X>
-  auto value(const X& x) const {
-    return 1 / (1 + exp(-x));
+  HINDSIGHT_INLINE auto value(const X& x) const {
+    return simd::sigmoid(x);
   }
   template <class X, class Y>
   auto derivative(const X&, const Y& y) const {
