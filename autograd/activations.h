@@ -42,7 +42,7 @@ struct Silu {
   static constexpr const char* kName = "silu";
   template <class X>
   auto value(const X& x) const {
-    return x / (1 + exp(-x));
+    return simd::silu(x);
   }
   template <class X, class Y>
   auto derivative(const X& x, const Y& y) const {

@@ -1,8 +1,9 @@
 #pragma once
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/exponential.h>
 
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 /// Scalar functions: each is its value and its derivative, nothing else. The value is written for
 /// vector registers, the derivative once for these and for Variables (where it is recorded and can
@@ -128,7 +129,7 @@ struct Exp {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "exp";
   template <class X>
-  auto value(const X& x) const {
+  HINDSIGHT_INLINE auto value(const X& x) const {
     return exp(x);
   }
   template <class X, class Y>
@@ -156,7 +157,7 @@ struct Tanh {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "tanh";
   template <class X>
-  auto value(const X& x) const {
+  HINDSIGHT_INLINE auto value(const X& x) const {
     return tanh(x);
   }
   template <class X, class Y>
@@ -170,8 +171,8 @@ struct Sigmoid {
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "sigmoid";
   template <class X>
-  auto value(const X& x) const {
-    return 1 / (1 + exp(-x));
+  HINDSIGHT_INLINE auto value(const X& x) const {
+    return simd::sigmoid(x);
   }
   template <class X, class Y>
   auto derivative(const X&, const Y& y) const {
@@ -366,13 +367,19 @@ template <class T, class A>
 batch<T, A> sigmoid(const batch<T, A>& x) {
   return hindsight::functions::Sigmoid{}.value(x);
 }
-/// pow as the C library has it at zero, where xsimd's is 0 for every exponent.
+/// pow as IEEE 754 has it, and its accuracy for float: exp(b log a) multiplies the rounding of the
+/// logarithm by b, so it is in double.
 template <class T, class A>
-batch<T, A> power(const batch<T, A>& a, const batch<T, A>& b) {
-  using B = batch<T, A>;
-  const B at_zero =
-      select(b > B(0), B(0),
-             select(b < B(0), B(std::numeric_limits<T>::infinity()), select(b == B(0), B(1), b)));
-  return select(a == B(0), at_zero, pow(a, b));
+batch<T, A> power(const batch<T, A>& base, const batch<T, A>& exponent) {
+  return hindsight::simd::in_double(base, exponent, [](const auto& a, const auto& b) {
+    using B = std::decay_t<decltype(a)>;
+    const B size = abs(a), infinity(std::numeric_limits<double>::infinity());
+    const auto whole = floor(b) == b;  // infinities, too
+    const B half = 0.5 * b;
+    const B sign = select(whole && floor(half) != half, bitofsign(a), B(0));
+    const B magnitude = select(b == B(0) || size == B(1), B(1), exp(b * log(size)));
+    const auto invalid = a < B(0) && size != infinity && !whole;
+    return select(invalid, B(std::numeric_limits<double>::quiet_NaN()), magnitude | sign);
+  });
 }
 }  // namespace xsimd

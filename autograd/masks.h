@@ -98,14 +98,17 @@ struct Gap : Subtract {
   }
 };
 
-/// log(exp(a) + exp(b)) = max(a, b) + log1p(exp(-|a - b|)), which does not overflow.
+/// log(exp(a) + exp(b)) = max(a, b) + log1p(exp(-|a - b|)), which does not overflow. The two parts
+/// cancel where the probabilities add up to 1: so in double.
 struct LogAddExp {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kRight;
   static constexpr bool kCostly = true;
   static constexpr const char* kName = "log_add_exp";
   template <class X>
   auto value(const X& a, const X& b) const {
-    return Maximum{}.value(a, b) + log1p(exp(-abs(Gap{}.value(a, b))));
+    return simd::in_double(a, b, [](const auto& l, const auto& r) {
+      return Maximum{}.value(l, r) + log1p(exp(-abs(Gap{}.value(l, r))));
+    });
   }
   template <class A, class B, class Y>
   auto by_left(const A& a, const B& b, const Y&) const {

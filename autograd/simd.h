@@ -65,22 +65,49 @@ HINDSIGHT_INLINE void store_first(T* to, const Batch<T>& values, Size count) {
   for (Size i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
-/// f of x, for registers of float computed in double and rounded once.
+/// f of registers, for those of float computed in double and rounded once.
 template <class F>
 HINDSIGHT_INLINE Batch<double> in_double(const Batch<double>& x, F&& f) {
   return f(x);
 }
 template <class F>
+HINDSIGHT_INLINE Batch<double> in_double(const Batch<double>& a, const Batch<double>& b, F&& f) {
+  return f(a, b);
+}
+
+/// The lanes of a register of float as numbers of double.
+struct Wide {
+  static constexpr auto kLanes = static_cast<std::size_t>(kWidth<float>), kHalf = kLanes / 2;
+  alignas(64) double lanes[kLanes];
+
+  explicit HINDSIGHT_INLINE Wide(const Batch<float>& x) {
+    alignas(64) float narrow[kLanes];
+    x.store_aligned(narrow);
+    for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<double>(narrow[i]);
+  }
+  HINDSIGHT_INLINE Batch<double> part(std::size_t i) const {
+    return Batch<double>::load_aligned(lanes + i);
+  }
+  HINDSIGHT_INLINE Batch<float> rounded() const {
+    alignas(64) float narrow[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) narrow[i] = static_cast<float>(lanes[i]);
+    return Batch<float>::load_aligned(narrow);
+  }
+};
+template <class F>
 HINDSIGHT_INLINE Batch<float> in_double(const Batch<float>& x, F&& f) {
-  constexpr auto kLanes = static_cast<std::size_t>(kWidth<float>), kHalf = kLanes / 2;
-  alignas(64) float narrow[kLanes];
-  alignas(64) double wide[kLanes];
-  x.store_aligned(narrow);
-  for (std::size_t i = 0; i < kLanes; ++i) wide[i] = static_cast<double>(narrow[i]);
-  for (std::size_t i = 0; i < kLanes; i += kHalf)
-    f(Batch<double>::load_aligned(wide + i)).store_aligned(wide + i);
-  for (std::size_t i = 0; i < kLanes; ++i) narrow[i] = static_cast<float>(wide[i]);
-  return Batch<float>::load_aligned(narrow);
+  Wide wide(x);
+  for (std::size_t i = 0; i < Wide::kLanes; i += Wide::kHalf)
+    f(wide.part(i)).store_aligned(wide.lanes + i);
+  return wide.rounded();
+}
+template <class F>
+HINDSIGHT_INLINE Batch<float> in_double(const Batch<float>& a, const Batch<float>& b, F&& f) {
+  Wide wide(a);
+  const Wide other(b);
+  for (std::size_t i = 0; i < Wide::kLanes; i += Wide::kHalf)
+    f(wide.part(i), other.part(i)).store_aligned(wide.lanes + i);
+  return wide.rounded();
 }
 
 }  // namespace hindsight::simd

@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/exponential.h>
 
 /// One row of a softmax, as the softmax family and cross-entropy compute it.
 namespace hindsight::detail {

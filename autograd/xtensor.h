@@ -1,7 +1,8 @@
 #pragma once
 /// The one place that includes xtensor: its headers moved into folders in version 0.26.
 
-#include <hindsight/autograd/simd.h>  // first: xtensor brings xsimd in, whose warnings are settled there
+// First: xtensor brings xsimd in, whose warnings are settled in simd.h, and uses its exp.
+#include <hindsight/autograd/exponential.h>
 
 #if defined(__has_include) && __has_include(<xtensor/xadapt.hpp>)
 #include <xtensor/xadapt.hpp>

@@ -1,4 +1,5 @@
-// Elementwise functions over the whole range of float32, at its ends, and where branches meet.
+// Elementwise functions at the ends of their range and where branches meet; accuracy_test.cpp is on
+// all of it.
 #include "support.h"
 
 namespace hindsight::test {
@@ -20,84 +21,6 @@ std::vector<double> slope(const Variable& x, F&& f) {
   return values(tape.gradient(sum(y), {in})[0]);
 }
 
-/// |got - wanted| in units of the last place of wanted's float32. What is below the smallest normal
-/// number counts as 0.
-double ulps(double got, double wanted) {
-  const auto flushed = [](double x) { return std::abs(x) < 1.2e-38 ? 0 : x; };
-  got = flushed(got), wanted = flushed(wanted);
-  const auto rounded = static_cast<float>(wanted);
-  if (static_cast<float>(got) == rounded || (std::isnan(got) && std::isnan(wanted))) return 0;
-  const float next = std::nextafter(std::abs(rounded), 0.0f);
-  return std::abs(got - wanted) / static_cast<double>(std::abs(rounded) - next);
-}
-
-struct Range {
-  const char* name;
-  Variable (*function)(const Variable&);
-  double low = -kInf, high = kInf;
-  double allowed = 2;
-};
-
-#define RANGE(name) #name, [](const Variable& x) -> Variable { return name(x); }
-
-// exp of xsimd is infinite from 88.38 on and 0 up to -87.34, where the largest and the smallest
-// normal number are not reached yet.
-const Range kRanges[] = {
-    {RANGE(abs)},
-    {RANGE(cos)},
-    {RANGE(elu)},
-    {RANGE(erf)},
-    {RANGE(erfc)},
-    {RANGE(exp), -kInf, 88.37},
-    {RANGE(expm1), -kInf, 88.37},
-    {RANGE(floor)},
-    {RANGE(gelu)},
-    {RANGE(hardsigmoid)},
-    {RANGE(hardtanh)},
-    {RANGE(leaky_relu)},
-    {RANGE(log)},
-    {RANGE(log1p)},
-    {RANGE(log_sigmoid)},
-    {RANGE(reciprocal)},
-    {RANGE(relu)},
-    {RANGE(rsqrt)},
-    {RANGE(sigmoid), -87, kInf, 2.3},  // three roundings, and exp is hot in every cell
-    {RANGE(silu), -87, kInf, 2.3},
-    {RANGE(sin)},
-    {RANGE(softplus)},
-    {RANGE(softsign)},
-    {RANGE(sqrt)},
-    {RANGE(square)},
-    {RANGE(tanh)},
-};
-
-#undef RANGE
-
-TEST_CASE("float32 agrees with float64 over its whole range") {
-  std::vector<double> all;
-  for (std::uint64_t bits = 0; bits < 0x100000000; bits += 65003) {  // prime: every mantissa varies
-    const auto pattern = static_cast<std::uint32_t>(bits);
-    float x;
-    std::memcpy(&x, &pattern, sizeof x);
-    all.push_back(static_cast<double>(x));
-  }
-  for (const Range& range : kRanges) {
-    std::vector<double> inside;
-    for (double x : all) {
-      if (std::isnan(x) || (x >= range.low && x <= range.high)) inside.push_back(x);
-    }
-    const std::vector<double> got = values(range.function(line(inside))),
-                              wanted = values(range.function(line(inside, DType::f64)));
-    std::size_t worst = 0;
-    for (std::size_t i = 1; i < inside.size(); ++i) {
-      // Not less or equal, so that NaN is the worst.
-      if (!(ulps(got[i], wanted[i]) <= ulps(got[worst], wanted[worst]))) worst = i;
-    }
-    INFO(std::string(range.name), " of ", inside[worst], " is ", got[worst]);
-    CHECK(ulps(got[worst], wanted[worst]) <= range.allowed);
-  }
-}
-
 TEST_CASE("values in double") {
   const double x = -1.3;
   const auto of = [&](auto f) { return Variable(f(line({x}, DType::f64))).item(); };
@@ -113,11 +36,11 @@ TEST_CASE("values in double") {
 }
 
 TEST_CASE("no overflow at large arguments") {
-  const Variable x = line({-kInf, -1e4, -100, 100, 1e4, kInf});
-  CHECK(values(softplus(x)) == std::vector<double>{0, 0, 0, 100, 1e4, kInf});
-  CHECK(values(log_sigmoid(x)) == std::vector<double>{-kInf, -1e4, -100, 0, 0, 0});
+  const Variable x = line({-kInf, -1e4, -200, 200, 1e4, kInf});
+  CHECK(values(softplus(x)) == std::vector<double>{0, 0, 0, 200, 1e4, kInf});
+  CHECK(values(log_sigmoid(x)) == std::vector<double>{-kInf, -1e4, -200, 0, 0, 0});
   CHECK(values(sigmoid(x)) == std::vector<double>{0, 0, 0, 1, 1, 1});
-  CHECK(values(elu(x)) == std::vector<double>{-1, -1, -1, 100, 1e4, kInf});
+  CHECK(values(elu(x)) == std::vector<double>{-1, -1, -1, 200, 1e4, kInf});
   const auto slope_of = [&](auto f) { return slope(x, f); };
   CHECK(slope_of([](auto&& v) { return Variable(softplus(v)); }) ==
         std::vector<double>{0, 0, 0, 1, 1, 1});
