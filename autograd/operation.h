@@ -7,6 +7,7 @@ namespace hindsight {
 
 class Tape;
 class Sweep;
+class Pushforward;
 
 /// An operation's reference to one of its inputs or its output: the node for the gradient, and its
 /// value where going backward needs it.
@@ -71,6 +72,11 @@ class Operation {
   virtual void run() = 0;
   /// Hands the gradient of the output on to the inputs.
   virtual void backward(Sweep& sweep) = 0;
+  /// Hands the tangents of the inputs on to the output. An operation without a rule of its own
+  /// takes its recorded way back, which is linear in the gradient, and transposes it.
+  virtual void push_forward(Pushforward& sweep);
+  /// Whether push_forward reads no more values than going backward does.
+  virtual bool pushes_with_kept() const { return false; }
 
   const Operand& output() const { return output_; }
   /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
@@ -83,6 +89,7 @@ class Operation {
  private:
   friend class Tape;
   friend class Sweep;
+  friend class Pushforward;
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
 };
