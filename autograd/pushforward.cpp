@@ -58,13 +58,21 @@ void Pushforward::restore(Operation& operation) {
 void Pushforward::run(Operation* before, Keep keep) {
   find_missing(before);
   Operation* const end = tape_.last_;
+  const auto drop_after = [&](const Operation* last) {
+    while (tape_.last_ != last) tape_.drop(tape_.last_);
+  };
   if (end == before) return;
-  for (Operation* op = before ? before->next_ : tape_.first_;; op = op->next_) {
-    restore(*op);
-    Operation* const mark = tape_.last_;
-    op->push_forward(*this);
-    while (keep == Keep::nothing && tape_.last_ != mark) tape_.drop(tape_.last_);
-    if (op == end) return;
+  try {
+    for (Operation* op = before ? before->next_ : tape_.first_;; op = op->next_) {
+      restore(*op);
+      Operation* const mark = tape_.last_;
+      op->push_forward(*this);
+      if (keep == Keep::nothing) drop_after(mark);
+      if (op == end) return;
+    }
+  } catch (...) {
+    drop_after(end);  // the tape is as before, to be asked again
+    throw;
   }
 }
 
@@ -84,7 +92,13 @@ void Pushforward::transpose(Operation& operation) {
   std::vector<Variable> gradients, tangents;
   for (const Sweep::Handed& h : handed) {
     const Variable along = tangent(*h.input);
-    if (!along || h.gradient.node()->tape != tape_.id()) continue;
+    if (!along || along.shape().elements() == 0) continue;
+    if (h.gradient.node()->tape != tape_.id()) {
+      fail<TapeError>(
+          "{}: cannot be differentiated again: what it hands back to an input is not computed from "
+          "its gradient with operations on Variables",
+          operation.name());
+    }
     gradients.push_back(h.gradient);
     tangents.push_back(along);
   }
