@@ -88,8 +88,8 @@ class Subject {
   std::vector<Variable> variables_;
 };
 
-/// Directions as the tape takes them: those of matrices as parameters of its own, since products
-/// with a parameter have a transposed copy of it at hand.
+/// Directions as the tape takes them. As parameters, because of these it keeps transposed copies: a
+/// recurrent product with a direction is done at every step.
 std::vector<Variable> as_parameters(const std::vector<Tensor>& directions) {
   std::vector<Variable> result;
   for (const Tensor& direction : directions) result.emplace_back(Parameter("direction", direction));
@@ -111,35 +111,43 @@ Pulled pull(const char* op, Subject& subject, const Tensor& cotangent) {
   return {value.value(), subject.pull(tape, value, cotangent)};
 }
 
-Tensor jacobian_of(Subject& subject) {
-  Tape tape;
-  const Variable value = subject.record(tape);
-  const Size rows = value.shape().elements();
-  Size columns = 0;
-  for (const Tensor& input : subject.values()) columns += input.elements();
-  const Tensor result = Tensor::zeros({rows, columns}, value.dtype());
-  if (!value.recorded()) return result;
-  const auto one_at = [](const Shape& shape, DType dtype, Size i) {
-    const Tensor t = Tensor::zeros(shape, dtype);
-    t.set(i, 1);
-    return t;
-  };
+Tensor one_at(const Shape& shape, DType dtype, Size i) {
+  const Tensor t = Tensor::zeros(shape, dtype);
+  t.set(i, 1);
+  return t;
+}
+
+/// Column by column: a direction for each element of the inputs.
+void fill_columns(Tape& tape, const Subject& subject, const Variable& value, const Tensor& to) {
   Size column = 0;
-  for (std::size_t k = 0; k < subject.values().size() && columns < rows; ++k) {
+  for (std::size_t k = 0; k < subject.values().size(); ++k) {
     const Tensor& input = subject.values()[k];
     for (Size i = 0; i < input.elements(); ++i, ++column) {
       std::vector<Variable> directions(subject.values().size());
       directions[k] = one_at(input.shape(), input.dtype(), i);
       const Tensor moved = tape.tangent({value}, subject.variables(), directions)[0].value();
-      for (Size row = 0; row < rows; ++row) result.set(row * columns + column, moved.at(row));
+      for (Size row = 0; row < to.size(0); ++row) to.set(row * to.size(1) + column, moved.at(row));
     }
   }
-  for (Size row = 0; row < rows && columns >= rows; ++row) {
-    Size at = row * columns;
+}
+
+/// Row by row: a cotangent for each element of the value.
+void fill_rows(Tape& tape, const Subject& subject, const Variable& value, const Tensor& to) {
+  for (Size row = 0, at = 0; row < to.size(0); ++row) {
     for (const Tensor& g : subject.pull(tape, value, one_at(value.shape(), value.dtype(), row))) {
-      for (Size i = 0; i < g.elements(); ++i) result.set(at++, g.at(i));
+      for (Size i = 0; i < g.elements(); ++i) to.set(at++, g.at(i));
     }
   }
+}
+
+Tensor jacobian_of(Subject& subject) {
+  Tape tape;
+  const Variable value = subject.record(tape);
+  Size columns = 0;
+  for (const Tensor& input : subject.values()) columns += input.elements();
+  const Tensor result = Tensor::zeros({value.shape().elements(), columns}, value.dtype());
+  if (!value.recorded()) return result;
+  (columns < result.size(0) ? fill_columns : fill_rows)(tape, subject, value, result);
   return result;
 }
 
