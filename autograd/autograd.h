@@ -3,6 +3,7 @@
 
 #include <hindsight/autograd/blas.h>
 #include <hindsight/autograd/cumulative.h>
+#include <hindsight/autograd/derivatives.h>
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/error.h>
 #include <hindsight/autograd/expression.h>
@@ -16,6 +17,7 @@
 #include <hindsight/autograd/losses.h>
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/parameter.h>
+#include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/random.h>
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/scope.h>

@@ -1,11 +1,38 @@
 #pragma once
-#include <hindsight/autograd/derive.h>
-#include <hindsight/autograd/loops.h>
+#include <hindsight/autograd/common_programs.h>
 
 /// From an expression to one pass over memory: the compiler makes the expression's program
 /// (program.h) into two loops (loops.h); fused.cpp finds the rows and runs the loops over them.
 namespace hindsight {
 namespace detail {
+
+template <std::size_t N>
+constexpr auto all_true() {
+  std::array<bool, N> result{};
+  for (bool& b : result) b = true;
+  return result;
+}
+
+/// The kernels of a program's tangent.
+template <class P>
+struct TangentKernels {
+  static constexpr TangentFacts<P> kFacts{};
+  static constexpr int kKept = RootTangents<P, float>::kKept;
+  static_assert(kKept <= kMaxLeaves,
+                "an expression of more than 32 costly functions: name a part of it as a Variable");
+  static constexpr FusedKernels kKernels{
+      outermost<P>,
+      nullptr,
+      TangentFacts<P>::kCount,
+      0,
+      {tangent_forward_loop<P, float>, tangent_forward_loop<P, double>},
+      {tangent_backward_loop<P, float>, tangent_backward_loop<P, double>},
+      nullptr,
+      kFacts.reads.data(),
+      kFacts.receives.data(),
+      kFacts.adjoint.data(),
+      nullptr};
+};
 
 template <class P>
 class FusedOperationOf final : public FusedOperation {
@@ -13,6 +40,7 @@ class FusedOperationOf final : public FusedOperation {
   static constexpr int kLeaves = leaves_of<P>;
   static constexpr auto kReadsLeaf = leaf_reads<P>();
   static constexpr auto kJoins = joins_of<P>();
+  static constexpr auto kReceives = all_true<leaves_of<P>>();
   static constexpr auto kAdjoints = adjoints_of<P>();
   static_assert(kLeaves <= kMaxLeaves,
                 "an expression of more than 32 operands: name a part of it as a Variable");
@@ -24,7 +52,9 @@ class FusedOperationOf final : public FusedOperation {
                                          {backward_loop<P, float>, backward_loop<P, double>},
                                          derive<P>,
                                          kReadsLeaf.data(),
-                                         kAdjoints.data()};
+                                         kReceives.data(),
+                                         kAdjoints.data(),
+                                         &TangentKernels<P>::kKernels};
 
   FusedOperationOf(const P& p, const Variable* const* leaves, std::uint64_t tape)
       : FusedOperation(&kKernels, own_, &own_program_), own_program_(p) {

@@ -31,6 +31,8 @@ struct BackwardRows {
 };
 
 constexpr int kMaxLeaves = 32;
+/// Of a tangent (tangent.h): each leaf's value and tangent, and the values that were kept.
+constexpr int kMaxOperands = 3 * kMaxLeaves;
 
 struct FusedKernels {
   const char* name;  ///< of the outermost function
@@ -41,9 +43,14 @@ struct FusedKernels {
   void (*forward[2])(const void* program, const ForwardRows&);
   void (*backward[2])(const void* program, const BackwardRows&);
   /// The chain rule on Variables, one recorded operation each: for derivatives of derivatives.
-  void (*derive)(const FusedOperation&, Sweep&, const Variable& gradient);
+  /// gradients[k] is that of leaf k, not yet summed over what had been broadcast.
+  void (*derive)(const void* program, const Variable* leaves, const Variable& gradient,
+                 Variable* gradients);
   const bool* reads_leaf;  ///< whether the way back reads the value of leaf k
+  const bool* receives;    ///< whether leaf k can get a gradient
   const int* adjoint;      ///< leaves of the same number get the same gradient
+  /// The program's derivative along its leaves' tangents (tangent.h); null for one of these itself.
+  const FusedKernels* tangent;
 };
 
 /// A recorded expression.
@@ -53,15 +60,24 @@ class FusedOperation : public Operation {
   std::pair<const Operand*, int> inputs() const override { return {operands_, kernels_->leaves}; }
   void run() override;
   void backward(Sweep& sweep) override;
-  const void* program() const { return program_; }
+  void push_forward(Pushforward& sweep) override;
+  bool pushes_with_kept() const override { return kernels_->tangent != nullptr; }
 
  protected:
   FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
       : kernels_(kernels), operands_(operands), program_(program) {}
 
  private:
+  friend class TangentOperation;
   friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
                            FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
+  void backward_recorded(Sweep& sweep);
+  Variable kept_values(int q) const;
+  /// Where the row loops find operand k; null where it is left out.
+  const Layout* layout_of(int k) const {
+    return operands_[k].node() ? &operands_[k].layout() : nullptr;
+  }
+  const std::byte* values_of(int k) const;
   const FusedKernels* kernels_;
   Operand* operands_;
   const void* program_;

@@ -28,7 +28,7 @@ class Lenders {
 
   const Operand* operands_;
   std::size_t count_;
-  std::array<std::int8_t, kMaxLeaves> lender_;
+  std::array<std::int8_t, kMaxOperands> lender_;
 };
 
 }  // namespace hindsight::detail

@@ -1,5 +1,6 @@
 #include <hindsight/autograd/blas.h>
 #include <hindsight/autograd/matmul.h>
+#include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 #include <hindsight/autograd/weight_gradient.h>
@@ -59,56 +60,76 @@ Tensor right_side(const Operand& b, const Layout& layout, Size rows) {
   return {b.node()->value, view, b.node()->dtype};
 }
 
-/// y = a b for two matrices.
+/// The two sides of a product.
+struct Factors {
+  Variable a, b;
+};
+
+/// y = a b for two matrices, or the sum of two such products.
 class MatrixProduct final : public Operation {
  public:
-  MatrixProduct(const Variable& a, const Variable& b, std::uint64_t tape)
-      : inputs_{Operand(a, keep(b, tape), tape), Operand(b, keep(a, tape), tape)} {
-    const Node* weight = b.node();
-    if (weight->tape == tape && weight->use && weight->use->leaf == weight) {
-      use_ = weight->use;
-      use_->prepare(b.layout(), b.dtype());
-    }
+  MatrixProduct(const Variable& a, const Variable& b, std::uint64_t tape) { factors(a, b, tape); }
+  MatrixProduct(const Factors& first, const Factors& second, std::uint64_t tape)
+      : MatrixProduct(first.a, first.b, tape) {
+    factors(second.a, second.b, tape);
   }
   ~MatrixProduct() override {
-    if (use_) output_.node()->use = nullptr;
+    if (output_.node() && output_.node()->use == uses_[0]) output_.node()->use = nullptr;
   }
   const char* name() const override { return "matmul"; }
-  std::pair<const Operand*, int> inputs() const override { return {inputs_, 2}; }
+  std::pair<const Operand*, int> inputs() const override { return {inputs_, 2 * count_}; }
 
   void run() override {
     Node* node = output_.node();
     if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
-    const Operand& a = inputs_[0];
-    multiply_into(a.variable().value(), right_side(inputs_[1], inputs_[1].layout(), a.shape()[0]),
-                  false, node->value.data<std::byte>(), output_.layout());
+    for (int i = 0; i < count_; ++i) {
+      const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+      multiply_into(a.variable().value(), right_side(b, b.layout(), a.shape()[0]), i > 0,
+                    node->value.data<std::byte>(), output_.layout());
+    }
   }
 
   void start(const Variable& output) {
     output_ = Operand(output, Operand::Keep::nothing, 0);
     run();
-    output.node()->use = use_;
+    output.node()->use = uses_[0];
   }
 
   void backward(Sweep& sweep) override {
-    const Operand &a = inputs_[0], &b = inputs_[1];
-    if (sweep.recorded()) {
-      const Variable gradient = sweep.gradient_variable(output_);
-      if (a.wanted()) sweep.add(a, matmul(gradient, transpose(b.variable())));
-      if (b.wanted()) sweep.add(b, matmul(transpose(a.variable()), gradient));
-      return;
-    }
-    const Tensor gradient = Sweep::gradient(output_);
-    if (a.wanted()) add_left(a, b, gradient);
-    if (!b.wanted()) return;
-    if (use_) {
-      use_->defer(b.layout(), a.variable().value(), gradient);
-    } else {
-      add_weight_gradient(b.node(), b.layout(), a.variable().value(), gradient);
+    const Variable recorded = sweep.recorded() ? sweep.gradient_variable(output_) : Variable();
+    const Tensor gradient = sweep.recorded() ? Tensor() : Sweep::gradient(output_);
+    for (int i = 0; i < count_; ++i) {
+      const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+      if (sweep.recorded()) {
+        if (a.wanted()) sweep.add(a, matmul(recorded, transpose(b.variable())));
+        if (b.wanted()) sweep.add(b, matmul(transpose(a.variable()), recorded));
+        continue;
+      }
+      if (a.wanted()) add_left(a, b, gradient);
+      if (!b.wanted()) continue;
+      if (uses_[i]) {
+        uses_[i]->defer(b.layout(), a.variable().value(), gradient);
+      } else {
+        add_weight_gradient(b.node(), b.layout(), a.variable().value(), gradient);
+      }
     }
   }
 
+  void push_forward(Pushforward& sweep) override;
+  bool pushes_with_kept() const override { return true; }
+
  private:
+  void factors(const Variable& a, const Variable& b, std::uint64_t tape) {
+    inputs_[2 * count_] = Operand(a, keep(b, tape), tape);
+    inputs_[2 * count_ + 1] = Operand(b, keep(a, tape), tape);
+    const Node* weight = b.node();
+    if (weight->tape == tape && weight->use && weight->use->leaf == weight) {
+      uses_[count_] = weight->use;
+      weight->use->prepare(b.layout(), b.dtype());
+    }
+    ++count_;
+  }
+
   // A side's value is read for the other side's gradient; a parameter's is there anyway.
   static Operand::Keep keep(const Variable& other, std::uint64_t tape) {
     return other.node()->tape == tape ? Operand::Keep::value : Operand::Keep::nothing;
@@ -126,15 +147,22 @@ class MatrixProduct final : public Operation {
     multiply_into(gradient, weight, to.accumulate, to.base, a.layout());
   }
 
-  Operand inputs_[2];
-  ParameterUse* use_ = nullptr;
+  int count_ = 0;
+  Operand inputs_[4];
+  ParameterUse* uses_[2] = {};
 };
 
-Variable matrix_product(const Variable& a, const Variable& b) {
+/// a b, or a b + c d where `second` is not null; recorded where one of the factors is.
+Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
+  const Variable &a = first.a, &b = first.b;
   const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
   const Tape* tape = Tape::current();
-  if (tape && (a.node()->tape == tape->id() || b.node()->tape == tape->id())) {
-    auto product = new_operation<MatrixProduct>(a, b, tape->id());
+  const auto on_tape = [&](const Factors& f) {
+    return f.a.node()->tape == tape->id() || f.b.node()->tape == tape->id();
+  };
+  if (tape && (on_tape(first) || (second && on_tape(*second)))) {
+    auto product = second ? new_operation<MatrixProduct>(first, *second, tape->id())
+                          : new_operation<MatrixProduct>(a, b, tape->id());
     product->start(output);
     product.release()->record_output(output);
   } else {
@@ -150,6 +178,26 @@ Variable checked(const Variable& product) {
 }
 
 Variable for_blas(const Variable& x) { return fits_blas(x.layout()) ? x : contiguous(x); }
+
+// (a b)' = a' b + a b', and so for each product of a sum.
+void MatrixProduct::push_forward(Pushforward& sweep) {
+  Variable tangent;
+  Factors terms[2];
+  int count = 0;
+  const auto sum_up = [&] {
+    if (count == 0) return;
+    const Variable part = matrix_product(terms[0], count == 2 ? &terms[1] : nullptr);
+    tangent = tangent ? Variable(tangent + part) : part;
+    count = 0;
+  };
+  for (int i = 0; i < count_; ++i) {
+    const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+    if (const Variable moved = sweep.tangent(a)) terms[count++] = {for_blas(moved), b.variable()};
+    if (const Variable moved = sweep.tangent(b)) terms[count++] = {a.variable(), for_blas(moved)};
+    sum_up();
+  }
+  if (tangent) sweep.set(output_, tangent);
+}
 
 Layout last_two(const Layout& layout, Size offset) {
   Layout m = layout;
@@ -225,14 +273,14 @@ Variable matmul(const Variable& a, const Variable& b) {
     fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
   }
   check_same_dtype("matmul", a, b);
-  if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product(for_blas(a), for_blas(b)));
+  if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product({for_blas(a), for_blas(b)}));
   if (b.rank() == 2) {  // all rows of a in one product
     Shape shape = a.shape();
     Size count = 1;  // not -1 in reshape, which cannot tell it where the inner size is 0
     for (int i = 0; i + 1 < a.rank(); ++i) count *= a.size(i);
     const Variable rows = reshape(a, Shape{count, a.shape().back()});
     shape.set(a.rank() - 1, b.size(1));
-    return checked(reshape(matrix_product(for_blas(rows), for_blas(b)), shape));
+    return checked(reshape(matrix_product({for_blas(rows), for_blas(b)}), shape));
   }
   const Shape leading =
       broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));

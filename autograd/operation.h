@@ -8,6 +8,7 @@ namespace hindsight {
 
 class Tape;
 class Sweep;
+class Pushforward;
 
 /// An operation's reference to one of its inputs or its output: the node for the gradient, and its
 /// value where going backward needs it.
@@ -72,6 +73,11 @@ class Operation {
   virtual void run() = 0;
   /// Hands the gradient of the output on to the inputs.
   virtual void backward(Sweep& sweep) = 0;
+  /// Hands the tangents of the inputs on to the output. An operation without a rule of its own
+  /// takes its recorded way back, which is linear in the gradient, and transposes it.
+  virtual void push_forward(Pushforward& sweep);
+  /// Whether push_forward reads no more values than going backward does.
+  virtual bool pushes_with_kept() const { return false; }
 
   const Operand& output() const { return output_; }
   const Place& place() const { return place_; }  ///< where it was recorded
@@ -86,6 +92,7 @@ class Operation {
   friend class Tape;
   friend class Sweep;
   Place place_;
+  friend class Pushforward;
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
 };

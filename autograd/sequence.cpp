@@ -1,3 +1,4 @@
+#include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/structural.h>
 
@@ -26,12 +27,33 @@ class PutStep final : public Operation {
       return node->gradient->adopt(Sweep::gradient(output_));
     sweep.add(input_, sweep.gradient_variable(output_));
   }
+  void push_forward(Pushforward& sweep) override {
+    if (const Variable tangent = sweep.tangent(input_)) sweep.set(output_, tangent);
+  }
+  bool pushes_with_kept() const override { return true; }
 
  private:
   Operand input_;
 };
 
+void record_step(const Variable& value, const Variable& step) {
+  new_operation<PutStep>(value, Tape::current()->id()).release()->record_output(step);
+}
+
 }  // namespace
+
+Variable empty_sequence(const Shape& shape, DType dtype) {
+  const Variable whole(Tensor::zeros(shape, dtype));
+  whole.node()->in_parts = true;
+  return whole;
+}
+
+void put_part(const Variable& place, const Variable& value) {
+  copy(value.value(), place.value());
+  if (!value.recorded()) return;
+  record_step(value, place);
+  place.node()->computed = false;  // the zeros between are computed by no operation
+}
 
 Variable Sequence::put(Size t, const Variable& value) {
   if (t < 0 || t >= steps_) fail<IndexError>("Sequence: step {} of {}", t, steps_);
@@ -52,7 +74,7 @@ Variable Sequence::put(Size t, const Variable& value) {
   copy(value.value(), step.value());
   put_[static_cast<std::size_t>(t)] = true;
   if (value.recorded()) {
-    new_operation<PutStep>(value, Tape::current()->id()).release()->record_output(step);
+    record_step(value, step);
   } else {
     constants_ = true;
   }

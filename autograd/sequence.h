@@ -23,4 +23,9 @@ class Sequence {
   bool constants_ = false;  // some of these are
 };
 
+/// Zeros of a sequence's shape, for put_part.
+Variable empty_sequence(const Shape& shape, DType dtype);
+/// Copies `value` to `place`, a part of an empty sequence that nothing was put to before.
+void put_part(const Variable& place, const Variable& value);
+
 }  // namespace hindsight

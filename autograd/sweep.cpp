@@ -27,6 +27,7 @@ Tensor Sweep::gradient(const Operand& output) {
 }
 
 Variable Sweep::gradient_variable(const Operand& output) {
+  if (handed_) return gradient_;
   return recorded_ ? take_contributions(output.node(), output.layout())
                    : Variable(gradient(output));
 }
@@ -39,6 +40,7 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
     fail<DTypeError>("backward: a {} gradient for a {} value of shape {}", name(gradient.dtype()),
                      name(node->dtype), input.shape());
   }
+  if (handed_) return handed_->push_back({&input, gradient});
   if (recorded_) return add_contribution(node, input.layout(), gradient);
   // The first gradient of a whole value is taken over as it is when nobody else holds it.
   const bool whole = input.layout() == Layout(node->shape);
@@ -86,14 +88,14 @@ void destroy(Contribution* c) {
   pool::release(c, sizeof(Contribution));
 }
 
+}  // namespace
+
 Variable part_of(const Variable& whole, const Layout& region) {
   const Variable dense = contiguous(whole);
   Layout part = region;
   part.offset += dense.layout().offset;
   return {dense.node(), part};
 }
-
-}  // namespace
 
 void clear_contributions(Node* node) {
   while (Contribution* c = node->contributions) {

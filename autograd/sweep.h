@@ -11,7 +11,17 @@ class Sweep {
  public:
   enum class After { use_up, keep };  ///< whether the tape's operations may be swept again
 
+  /// What an operation hands to one of its inputs.
+  struct Handed {
+    const Operand* input;
+    Variable gradient;
+  };
+
   Sweep(bool recorded, After after) : recorded_(recorded), after_(after) {}
+  /// Of one operation alone, recorded: `gradient` is that of its output, and what it hands to its
+  /// inputs goes to `handed` instead of to their gradients.
+  Sweep(const Variable& gradient, std::vector<Handed>* handed)
+      : recorded_(true), after_(After::keep), gradient_(gradient), handed_(handed) {}
 
   /// True when derivatives must be computed with operations on Variables.
   bool recorded() const { return recorded_; }
@@ -35,6 +45,8 @@ class Sweep {
  private:
   bool recorded_;
   After after_;
+  Variable gradient_;
+  std::vector<Handed>* handed_ = nullptr;
 };
 
 struct Contribution {
@@ -45,6 +57,8 @@ struct Contribution {
 
 void add_contribution(Node* node, const Layout& region, const Variable& value);
 void clear_contributions(Node* node);
+/// The view that `region` of a node is of a value of the whole node's shape.
+Variable part_of(const Variable& whole, const Layout& region);
 /// The sum of what was contributed to `region` of the node; zeros where nothing was. Contributions
 /// to exactly that region are used up, unless the sweep's caller asks for the node's gradient too.
 Variable take_contributions(Node* node, const Layout& region);

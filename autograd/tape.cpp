@@ -42,6 +42,9 @@ Tape::~Tape() {
 Tape::Pause::Pause() : paused_(current_tape) { current_tape = nullptr; }
 Tape::Pause::~Pause() { current_tape = paused_; }
 
+Tape::Resume::Resume(Tape* tape) : before_(std::exchange(current_tape, tape)) {}
+Tape::Resume::~Resume() { current_tape = before_; }
+
 // Frees all operations from the youngest, so that nothing is nested however long the tape.
 void Tape::forget() {
   restored_.clear();
@@ -183,14 +186,14 @@ void Tape::backward(const Variable& loss) {
   finished = true;
 }
 
-// Brings back every value that had been released, in the order they were computed.
-void Tape::restore_values() {
+// Brings back every value computed after `before` that had been released, in their order.
+void Tape::restore_values(Operation* before) {
   bool finished = false;
   const OnExit end{[&] {
     for (const Variable& value : restored_) value.node()->restoring = false;
     if (!finished) restored_.clear();  // some are half computed: all are released again
   }};
-  for (Operation* op = first_; op; op = op->next_) {
+  for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
     Node* node = op->output().node();
     if (node->value && !node->restoring) continue;
     if (!node->restoring) restored_.push_back(op->output().variable());
@@ -247,7 +250,7 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
       settle(outputs, inputs);
     }};
     mark_wanted(inputs);
-    if (options.create_graph) restore_values();
+    if (options.create_graph) restore_values(nullptr);
     for (ParameterUse* use = uses_; use; use = use->next)
       use->leaf->gradient = &use->leaf->own_gradient;
     Sweep sweep(options.create_graph, Sweep::After::keep);

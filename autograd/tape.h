@@ -14,6 +14,11 @@ struct GradientOptions {
   bool throw_if_unused = false;
 };
 
+struct TangentOptions {
+  /// Record the walk too, so that the tangents can be differentiated again.
+  bool create_graph = false;
+};
+
 /// Records operations in the order they run while it is alive; the reverse sweep walks them from
 /// the end. One tape is current per thread: the youngest. Where none is alive nothing is recorded.
 class Tape {
@@ -43,6 +48,16 @@ class Tape {
     return gradient(std::vector<Variable>{output}, inputs, options);
   }
 
+  /// Derivatives of `outputs` along `directions`, one for each of `inputs` (watched values or
+  /// parameters, whole), in the outputs' order: forward mode, in one walk from the first operation.
+  /// A direction may be an empty Variable for zero. Keeps the tape; with `create_graph` the
+  /// tangents are recorded on it and can be differentiated again. ShapeError, DTypeError and
+  /// TapeError name the direction that does not fit its input.
+  std::vector<Variable> tangent(const std::vector<Variable>& outputs,
+                                const std::vector<Variable>& inputs,
+                                const std::vector<Variable>& directions,
+                                const TangentOptions& options = {});
+
   Size operations() const { return count_; }  ///< recorded and not yet freed
 
   static Tape* current();
@@ -65,16 +80,33 @@ class Tape {
   void append(Operation* operation);
   const Operation* youngest() const { return last_; }
   ParameterUse& use_of(const Parameter& parameter);
+  Operation* youngest() const { return last_; }
 
  private:
   friend class Sweep;
+  friend class Pushforward;
+
+  /// While alive, a tape is the current one.
+  class Resume {
+   public:
+    explicit Resume(Tape* tape);
+    ~Resume();
+    Resume(const Resume&) = delete;
+    Resume& operator=(const Resume&) = delete;
+
+   private:
+    Tape* before_;
+  };
+
   void drop(Operation* operation);
   void flush();
   void forget();
   void settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs);
   void check_output(const char* op, const Variable& output) const;
   void check_parameters(const char* op) const;
-  void restore_values();
+  void restore_values(Operation* before);
+  Variable pull_back(Operation* before, const std::vector<Variable>& outputs,
+                     const std::vector<Variable>& cotangents, const Variable& input);
   void mark_wanted(const std::vector<Variable>& inputs);
 
   std::uint64_t id_;

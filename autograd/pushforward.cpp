@@ -1,0 +1,109 @@
+#include <hindsight/autograd/pushforward.h>
+#include <hindsight/autograd/sequence.h>
+#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/structural.h>
+
+namespace hindsight {
+
+void Operation::push_forward(Pushforward& sweep) { sweep.transpose(*this); }
+
+void Pushforward::seed(const Variable& input, const Variable& tangent) {
+  tangents_[input.node()] = contiguous(tangent);
+}
+
+Variable Pushforward::tangent(const Node* node, const Layout& region) const {
+  const auto found = tangents_.find(node);
+  return found == tangents_.end() ? Variable() : part_of(found->second, region);
+}
+
+void Pushforward::set(const Operand& output, const Variable& tangent) {
+  const Node* node = output.node();
+  if (node->in_parts) return set_part(output, tangent);
+  const Layout whole(node->shape);
+  if (output.layout() == whole) {
+    tangents_[node] = contiguous(tangent);
+  } else if (tangent.node()->shape == node->shape && tangent.layout() == output.layout()) {
+    tangents_[node] = Variable(tangent.node(), whole);  // padded alike
+  } else {
+    tangents_[node] = assemble(node->shape, {output.layout()}, {tangent});
+  }
+}
+
+// A part nobody says a tangent of has none: zeros.
+void Pushforward::set_part(const Operand& output, const Variable& tangent) {
+  const Node* node = output.node();
+  Variable& whole = tangents_[node];
+  if (!whole) whole = empty_sequence(node->shape, node->dtype);
+  put_part(Variable(whole.node(), output.layout()), tangent);
+}
+
+// A rule that transposes may read any input, and what that one is computed from when it is
+// released.
+void Pushforward::find_missing(Operation* before) {
+  for (Operation* op = tape_.last_; op != before; op = op->previous_) {
+    if (op->pushes_with_kept() && !missing_.count(op->output().node())) continue;
+    for (int i = 0; i < op->inputs().second; ++i) {
+      const Node* input = op->inputs().first[i].node();
+      if (input && !input->value) missing_.insert(input);
+    }
+  }
+}
+
+void Pushforward::restore(Operation& operation) {
+  if (!missing_.count(operation.output().node())) return;
+  tape_.restored_.push_back(operation.output().variable());
+  operation.run();
+}
+
+void Pushforward::run(Operation* before, Keep keep) {
+  find_missing(before);
+  Operation* const end = tape_.last_;
+  const auto drop_after = [&](const Operation* last) {
+    while (tape_.last_ != last) tape_.drop(tape_.last_);
+  };
+  if (end == before) return;
+  try {
+    for (Operation* op = before ? before->next_ : tape_.first_;; op = op->next_) {
+      restore(*op);
+      Operation* const mark = tape_.last_;
+      op->push_forward(*this);
+      if (keep == Keep::nothing) drop_after(mark);
+      if (op == end) return;
+    }
+  } catch (...) {
+    drop_after(end);  // the tape is as before, to be asked again
+    throw;
+  }
+}
+
+// The way back is v = J^T u for any u. It is recorded once, for a u that is never read, and the
+// gradient of <v, x'> with respect to u is J x'.
+void Pushforward::transpose(Operation& operation) {
+  const auto [inputs, count] = operation.inputs();
+  bool moves = false;
+  for (int i = 0; i < count && !moves; ++i) moves = inputs[i].node() && tangent(inputs[i]);
+  if (!moves) return;
+  Operation* const mark = tape_.last_;
+  const Operand& output = operation.output();
+  const Variable u = tape_.watch(Tensor::zeros(output.shape(), output.node()->dtype));
+  std::vector<Sweep::Handed> handed;
+  Sweep sweep(u, &handed);
+  operation.backward(sweep);
+  std::vector<Variable> gradients, tangents;
+  for (const Sweep::Handed& h : handed) {
+    const Variable along = tangent(*h.input);
+    if (!along || along.shape().elements() == 0) continue;
+    if (h.gradient.node()->tape != tape_.id()) {
+      fail<TapeError>(
+          "{}: cannot be differentiated again: what it hands back to an input is not computed from "
+          "its gradient with operations on Variables",
+          operation.name());
+    }
+    gradients.push_back(h.gradient);
+    tangents.push_back(along);
+  }
+  const Variable result = tape_.pull_back(mark, gradients, tangents, u);
+  if (result) set(output, result);
+}
+
+}  // namespace hindsight

@@ -1,0 +1,337 @@
+#pragma once
+#include <hindsight/autograd/dual.h>
+#include <hindsight/autograd/loops.h>
+
+#include <algorithm>
+
+/// The derivative of a program along tangents of its leaves, as an operation of its own: one loop
+/// computes it, one goes back from it to the tangents and, through second derivatives, to the
+/// leaves. The values that the program kept serve both.
+///
+/// Operands: 2k the value of leaf k, 2k + 1 its tangent (null for zero), then the kept values.
+namespace hindsight::detail {
+
+template <class T>
+struct TangentLane {
+  const T* const* in;
+  T* const* to;
+  const bool* accumulate;
+  Size j;
+  Size count;  ///< elements of this vector: kWidth but for the last one of a row
+
+  // One copy of the loop's body for whole vectors and tails: it is long, and compilers are slow.
+  HINDSIGHT_INLINE void add(int operand, const simd::Batch<T>& gradient) const {
+    T* place = to[operand];
+    if (!place) return;
+    place += j;
+    const simd::Batch<T> sum = accumulate[operand] ? simd::load(place) + gradient : gradient;
+    if (count < simd::kWidth<T>) {
+      simd::store_first(place, sum, count);
+    } else {
+      simd::store(place, sum);
+    }
+  }
+};
+
+/// A gradient without second derivatives in it.
+struct Straight {};
+
+/// The gradients at a node: `value` of its tangent; `tangent` of its value, a register or Straight.
+template <class T, class Tangent>
+struct GradientPair {
+  simd::Batch<T> value;
+  Tangent tangent;
+};
+
+/// The chain rule: a node's gradients times the slope towards a child, dual where it changes.
+template <class T, class Tangent, class Slope>
+HINDSIGHT_INLINE auto times(const GradientPair<T, Tangent>& g, const Slope& slope) {
+  constexpr bool straight = std::is_same_v<Tangent, Straight>;
+  if constexpr (is_dual<Slope> && straight) {
+    return GradientPair<T, simd::Batch<T>>{g.value * slope.value, g.value * slope.tangent};
+  } else if constexpr (is_dual<Slope>) {
+    return GradientPair<T, simd::Batch<T>>{g.value * slope.value,
+                                           g.tangent * slope.value + g.value * slope.tangent};
+  } else if constexpr (straight) {
+    return GradientPair<T, Straight>{g.value * slope, {}};
+  } else {
+    return GradientPair<T, simd::Batch<T>>{g.value * slope, g.tangent * slope};
+  }
+}
+
+/// A node's value and tangent for one vector. N leaves in all, L and K kept values before it.
+/// `Wanted` says that the parent's slope reads the value; what none reads is not there.
+template <class P, class T, int N, int L, int K, bool Wanted>
+struct Tangents;
+
+template <class T, int N, int L, int K, bool Wanted>
+struct Tangents<Scalar, T, N, L, K, Wanted> {
+  static constexpr int kKept = 0;
+  simd::Batch<T> value;
+  HINDSIGHT_INLINE void compute(const Scalar& s, const TangentLane<T>&) {
+    value = simd::Batch<T>(static_cast<T>(s.value));
+  }
+  HINDSIGHT_INLINE const simd::Batch<T>& dual() const { return value; }
+  template <class G>
+  HINDSIGHT_INLINE void propagate(const Scalar&, const G&, const TangentLane<T>&) const {}
+  template <bool>
+  static constexpr void mark(bool*&) {}
+};
+
+template <class T, int N, int L, int K, bool Wanted>
+struct Tangents<Leaf, T, N, L, K, Wanted> {
+  static constexpr int kKept = 0;
+  simd::Batch<T> value, tangent;
+  HINDSIGHT_INLINE void compute(const Leaf&, const TangentLane<T>& lane) {
+    if constexpr (Wanted) value = simd::load(lane.in[2 * L] + lane.j);
+    const T* from = lane.in[2 * L + 1];
+    tangent = from ? simd::load(from + lane.j) : simd::Batch<T>(T(0));
+  }
+  HINDSIGHT_INLINE Dual<T> dual() const { return {value, tangent}; }
+  template <class Tangent>
+  HINDSIGHT_INLINE void propagate(const Leaf&, const GradientPair<T, Tangent>& gradient,
+                                  const TangentLane<T>& lane) const {
+    if constexpr (!std::is_same_v<Tangent, Straight>) lane.add(2 * L, gradient.tangent);
+    lane.add(2 * L + 1, gradient.value);
+  }
+  template <bool Curved>
+  static constexpr void mark(bool*& receives) {
+    *receives++ = Curved;  // the value
+    *receives++ = true;    // the tangent
+  }
+};
+
+/// The node's dual number where the mask names it, else Unused.
+template <bool Read, class Node>
+HINDSIGHT_INLINE auto dual_when(const Node& node) {
+  if constexpr (Read) {
+    return node.dual();
+  } else {
+    return Unused{};
+  }
+}
+
+template <class F, class X, class T, int N, int L, int K, bool Wanted>
+struct Tangents<Program<F, X>, T, N, L, K, Wanted> {
+  using P = Program<F, X>;
+  static constexpr bool kVaries = leaves_of<X> != 0;
+  static constexpr unsigned kRead = Needs<P>::all;
+  static constexpr bool kWanted = Wanted || (kRead & kOutput);
+  static constexpr bool kStored = is_costly<F> && kVaries;
+  using Child = Tangents<X, T, N, L, K, (kRead & kInput) || (kWanted && !kStored)>;
+  static constexpr int kMine = K + Child::kKept;
+  static constexpr int kKept = Child::kKept + (kStored ? 1 : 0);
+
+  simd::Batch<T> value, tangent;
+  Child x;
+
+  HINDSIGHT_INLINE void compute(const P& p, const TangentLane<T>& lane) {
+    x.compute(std::get<0>(p.children), lane);
+    if constexpr (kStored && kWanted) {
+      value = simd::load(lane.in[2 * N + kMine] + lane.j);
+    } else if constexpr (kWanted) {
+      value = p.function.value(x.value);
+    }
+    if constexpr (kVaries) {
+      tangent = x.tangent * p.function.derivative(when<(kRead & kInput) != 0>(x.value),
+                                                  when<(kRead & kOutput) != 0>(value));
+    }
+  }
+  HINDSIGHT_INLINE auto dual() const {
+    if constexpr (kVaries) {
+      return Dual<T>{value, tangent};
+    } else {
+      return value;
+    }
+  }
+  HINDSIGHT_INLINE auto slope(const P& p) const {
+    return p.function.derivative(dual_when<(kRead & kInput) != 0>(x),
+                                 dual_when<(kRead & kOutput) != 0>(*this));
+  }
+  template <class G>
+  HINDSIGHT_INLINE void propagate(const P& p, const G& gradient, const TangentLane<T>& lane) const {
+    if constexpr (kVaries) x.propagate(std::get<0>(p.children), times(gradient, slope(p)), lane);
+  }
+  template <bool Curved>
+  static constexpr void mark(bool*& receives) {
+    using Slope = decltype(std::declval<Tangents>().slope(std::declval<P>()));
+    Child::template mark<Curved || is_dual<Slope>>(receives);
+  }
+};
+
+template <class F, class A, class B, class T, int N, int L, int K, bool Wanted>
+struct Tangents<Program<F, A, B>, T, N, L, K, Wanted> {
+  using P = Program<F, A, B>;
+  static constexpr bool kVaries = leaves_of<P> != 0;
+  static constexpr unsigned kRead = Needs<P>::all;
+  static constexpr unsigned kByLeft = reads<F, 0, 2>, kByRight = reads<F, 1, 2>;
+  static constexpr bool kWanted = Wanted || (kRead & kOutput);
+  static constexpr bool kStored = is_costly<F> && kVaries;
+  using Left = Tangents<A, T, N, L, K, (kRead & kLeft) || (kWanted && !kStored)>;
+  using Right = Tangents<B, T, N, L + leaves_of<A>, K + Left::kKept,
+                         (kRead & kRight) || (kWanted && !kStored)>;
+  static constexpr int kMine = K + Left::kKept + Right::kKept;
+  static constexpr int kKept = Left::kKept + Right::kKept + (kStored ? 1 : 0);
+
+  simd::Batch<T> value, tangent;
+  Left a;
+  Right b;
+
+  HINDSIGHT_INLINE void compute(const P& p, const TangentLane<T>& lane) {
+    a.compute(std::get<0>(p.children), lane);
+    b.compute(std::get<1>(p.children), lane);
+    if constexpr (kStored && kWanted) {
+      value = simd::load(lane.in[2 * N + kMine] + lane.j);
+    } else if constexpr (kWanted) {
+      value = p.function.value(a.value, b.value);
+    }
+    if constexpr (leaves_of<A> != 0 && leaves_of<B> != 0) {
+      tangent = along_left(p) + along_right(p);
+    } else if constexpr (leaves_of<A> != 0) {
+      tangent = along_left(p);
+    } else if constexpr (kVaries) {
+      tangent = along_right(p);
+    }
+  }
+  HINDSIGHT_INLINE simd::Batch<T> along_left(const P& p) const {
+    return a.tangent * p.function.by_left(when<(kByLeft & kLeft) != 0>(a.value),
+                                          when<(kByLeft & kRight) != 0>(b.value),
+                                          when<(kByLeft & kOutput) != 0>(value));
+  }
+  HINDSIGHT_INLINE simd::Batch<T> along_right(const P& p) const {
+    return b.tangent * p.function.by_right(when<(kByRight & kLeft) != 0>(a.value),
+                                           when<(kByRight & kRight) != 0>(b.value),
+                                           when<(kByRight & kOutput) != 0>(value));
+  }
+  HINDSIGHT_INLINE auto dual() const {
+    if constexpr (kVaries) {
+      return Dual<T>{value, tangent};
+    } else {
+      return value;
+    }
+  }
+  HINDSIGHT_INLINE auto left_slope(const P& p) const {
+    return p.function.by_left(dual_when<(kByLeft & kLeft) != 0>(a),
+                              dual_when<(kByLeft & kRight) != 0>(b),
+                              dual_when<(kByLeft & kOutput) != 0>(*this));
+  }
+  HINDSIGHT_INLINE auto right_slope(const P& p) const {
+    return p.function.by_right(dual_when<(kByRight & kLeft) != 0>(a),
+                               dual_when<(kByRight & kRight) != 0>(b),
+                               dual_when<(kByRight & kOutput) != 0>(*this));
+  }
+  template <class G>
+  HINDSIGHT_INLINE void propagate(const P& p, const G& gradient, const TangentLane<T>& lane) const {
+    if constexpr (leaves_of<A> != 0)
+      a.propagate(std::get<0>(p.children), times(gradient, left_slope(p)), lane);
+    if constexpr (leaves_of<B> != 0)
+      b.propagate(std::get<1>(p.children), times(gradient, right_slope(p)), lane);
+  }
+  template <bool Curved>
+  static constexpr void mark(bool*& receives) {
+    if constexpr (leaves_of<A> != 0) {
+      using Slope = decltype(std::declval<Tangents>().left_slope(std::declval<P>()));
+      Left::template mark<Curved || is_dual<Slope>>(receives);
+    }
+    if constexpr (leaves_of<B> != 0) {
+      using Slope = decltype(std::declval<Tangents>().right_slope(std::declval<P>()));
+      Right::template mark<Curved || is_dual<Slope>>(receives);
+    }
+  }
+};
+
+template <class P, class T>
+using RootTangents = Tangents<P, T, leaves_of<P>, 0, 0, false>;
+
+template <class P, class T>
+constexpr int tangent_operands = 2 * leaves_of<P> + RootTangents<P, T>::kKept;
+
+template <class T, int Count>
+HINDSIGHT_INLINE void next_row(std::array<const T*, Count>& in, const Size* step) {
+  for (int k = 0; k < Count; ++k) {
+    const T*& row = in[static_cast<std::size_t>(k)];
+    if (row) row += step[k];
+  }
+}
+
+template <class P, class T>
+void tangent_forward_loop(const void* program, const ForwardRows& r) {
+  const P& p = *static_cast<const P*>(program);
+  constexpr int kCount = tangent_operands<P, T>;
+  std::array<const T*, kCount> in;
+  for (int k = 0; k < kCount; ++k) in[static_cast<std::size_t>(k)] = static_cast<const T*>(r.in[k]);
+  T* out = static_cast<T*>(r.out);
+  TangentLane<T> lane{in.data(), nullptr, nullptr, 0, 0};
+  for (Size row = 0; row < r.rows; ++row, out += r.out_step) {
+    RootTangents<P, T> values;
+    for (lane.j = 0; lane.j < r.length; lane.j += simd::kWidth<T>) {
+      values.compute(p, lane);
+      if (lane.j + simd::kWidth<T> <= r.length) {
+        simd::store(out + lane.j, values.tangent);
+      } else {
+        simd::store_first(out + lane.j, values.tangent, r.length - lane.j);
+      }
+    }
+    next_row<T, kCount>(in, r.in_step);
+  }
+}
+
+template <class P, class T>
+void tangent_backward_loop(const void* program, const BackwardRows& r) {
+  const P& p = *static_cast<const P*>(program);
+  constexpr int kCount = tangent_operands<P, T>;
+  std::array<const T*, kCount> in;
+  std::array<T*, kCount> to;
+  for (int k = 0; k < kCount; ++k) {
+    in[static_cast<std::size_t>(k)] = static_cast<const T*>(r.in[k]);
+    to[static_cast<std::size_t>(k)] = static_cast<T*>(r.to[k]);
+  }
+  const T* gradient = static_cast<const T*>(r.gradient);
+  TangentLane<T> lane{in.data(), to.data(), r.accumulate, 0, 0};
+  for (Size row = 0; row < r.rows; ++row, gradient += r.gradient_step) {
+    RootTangents<P, T> values;
+    using Seed = GradientPair<T, Straight>;
+    for (lane.j = 0; lane.j < r.length; lane.j += simd::kWidth<T>) {
+      lane.count = std::min(r.length - lane.j, simd::kWidth<T>);
+      values.compute(p, lane);
+      values.propagate(p, Seed{simd::load(gradient + lane.j), {}}, lane);
+    }
+    next_row<T, kCount>(in, r.in_step);
+    for (int k = 0; k < kCount; ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      if (!to[i]) continue;
+      to[i] += r.to_step[k];
+      if (r.to_step[k] == 0) r.accumulate[k] = true;  // the rows of a repeated operand add up
+    }
+  }
+}
+
+/// What the tangent of a program reads, receives and shares, from what the program itself does.
+template <class P>
+struct TangentFacts {
+  static constexpr int kLeaves = leaves_of<P>, kCount = tangent_operands<P, float>;
+  std::array<bool, kCount> reads{}, receives{};
+  std::array<int, kCount> adjoint{};
+
+  constexpr TangentFacts() {
+    const auto leaf_read = leaf_reads<P>();
+    const auto leaf_adjoint = adjoints_of<P>();
+    bool* next = receives.data();
+    RootTangents<P, float>::template mark<false>(next);
+    bool curved = false;
+    for (int k = 0; k < kLeaves; ++k) curved = curved || receives[at(2 * k)];
+    for (int i = 0; i < kCount; ++i) {
+      adjoint[at(i)] = -1 - i;  // shared with nobody
+      reads[at(i)] = true;
+    }
+    for (int k = 0; k < kLeaves; ++k) {
+      reads[at(2 * k)] = leaf_read[at(k)];
+      reads[at(2 * k + 1)] = curved;
+      adjoint[at(2 * k + 1)] = leaf_adjoint[at(k)];
+      if (receives[at(2 * k)]) adjoint[at(2 * k)] = 2 * kCount + leaf_adjoint[at(k)];
+    }
+  }
+  static constexpr std::size_t at(int i) { return static_cast<std::size_t>(i); }
+};
+
+}  // namespace hindsight::detail
