@@ -78,7 +78,6 @@ class Tape {
 
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
-  const Operation* youngest() const { return last_; }
   ParameterUse& use_of(const Parameter& parameter);
   Operation* youngest() const { return last_; }
 
