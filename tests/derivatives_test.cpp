@@ -262,12 +262,13 @@ TEST_CASE("tangents and third derivatives of operations are right") {
       {"cross entropy", [=](In x) { return cross_entropy(x[0] * x[1], classes); }},
       {"running sum", [](In x) { return cumsum(exp(x[0]), 0) * x[1]; }},
   };
-  for (const auto& [name, f] : rows) {
-    CAPTURE(name);
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    const Function& f = row.second;
     Subject s;
     s.parameters = {Parameter("a", random_tensor({3, 5}, 11)),
                     Parameter("b", random_tensor({3, 5}, 12))};
-    s.outputs = [&s, f = f] { return f({s.parameters[0], s.parameters[1]}); };
+    s.outputs = [&] { return f({s.parameters[0], s.parameters[1]}); };
     s.loss_of = [](const Variable& y) {
       const Variable weights(random_tensor(y.shape(), 13));
       return sum(y * weights);
