@@ -63,6 +63,7 @@ class Tape {
 
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
+  const Operation* oldest() const { return first_; }  ///< Operation::next() leads to the others
   const Operation* youngest() const { return last_; }
   ParameterUse& use_of(const Parameter& parameter);
 
