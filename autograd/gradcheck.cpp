@@ -123,7 +123,7 @@ class GradientCheck {
   bool finite(double value) {
     if (std::isfinite(value)) return true;
     const std::string first = function_.first_not_finite();
-    fail_because(fmt::format("the function's value is {}{}", value,
+    fail_because(fmt::format("the function's value is {}{}", std::isnan(value) ? NAN : value,
                              first.empty() ? "" : "; the first operation to make such: " + first));
     report_.name = function_.name(0);
     report_.shape = function_.tensors()[0].shape();

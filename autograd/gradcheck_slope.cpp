@@ -59,7 +59,7 @@ void look_closer(const Line& line, const Sides& near, CheckedElement* e) {
     e->kind = CheckedElement::Kind::kink;
     const auto [low, high] = std::minmax(fine.left, fine.right);
     e->error = error_of(line, e->analytic, low, high, kFiner);
-  } else if (error_of(line, near.central, fine.central, fine.central, kFiner) > 1) {
+  } else if (error_of(line, near.central, fine.central, fine.central, 1) > 1) {
     // The function bends within the step: only the smaller one tells the derivative.
     e->numeric = fine.central;
     e->error = error_of(line, e->analytic, fine.central, fine.central, kFiner);
