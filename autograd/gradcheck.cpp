@@ -308,12 +308,37 @@ class GradientCheck {
   CheckReport report_;
 };
 
+void check_options(const CheckOptions& o) {
+  if (!(o.step > 0) || !(o.relative >= 0) || !(o.absolute > 0)) {
+    fail<OptionError>(
+        "check_gradients: step {}, relative {}, absolute {}: step and absolute must be above 0, "
+        "relative not below",
+        o.step, o.relative, o.absolute);
+  }
+  if (o.elements < 0 || o.directions < 1) {
+    fail<OptionError>("check_gradients: elements {}, directions {}: at least 0 and 1 are needed",
+                      o.elements, o.directions);
+  }
+}
+
+/// Each once, however often it is named.
+std::vector<Parameter> distinct(const std::vector<Parameter>& parameters) {
+  std::vector<Parameter> result;
+  std::set<const Parameter::Data*> seen;
+  for (const Parameter& p : parameters) {
+    if (seen.insert(p.data()).second) result.push_back(p);
+  }
+  return result;
+}
+
 }  // namespace
 
 CheckReport check_gradients(const CheckedFunction::Function& f, const std::vector<Tensor>& inputs,
                             const std::vector<Parameter>& parameters, const CheckOptions& options) {
-  const InDouble in_double(parameters);
-  CheckedFunction function(f, inputs, parameters);
+  check_options(options);
+  const std::vector<Parameter> each = distinct(parameters);
+  const InDouble in_double(each);
+  CheckedFunction function(f, inputs, each);
   return GradientCheck(function, options).run();
 }
 

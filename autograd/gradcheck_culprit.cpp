@@ -180,6 +180,8 @@ class LocalCheck {
       CheckedElement e = compare_slope(
           line(moved, options_.step * std::max(1.0, std::abs(at.at(index)))), gradient.at(index));
       e.index = index;
+      if (e.kind == CheckedElement::Kind::jump || e.kind == CheckedElement::Kind::not_finite)
+        continue;  // there is no derivative, so none that is wrong
       if (!e.passed() && (!worst || !(e.error <= worst->error))) worst = e;
     }
     return worst;

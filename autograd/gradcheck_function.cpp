@@ -16,8 +16,7 @@ InDouble::InDouble(const std::vector<Parameter>& parameters) : parameters_(param
 }
 
 InDouble::~InDouble() {
-  // From the last: a parameter that is named twice was in double already the second time.
-  for (std::size_t i = parameters_.size(); i-- > 0;) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
     parameters_[i].data()->value = values_[i];
     parameters_[i].data()->gradient = gradients_[i];
     parameters_[i].changed();

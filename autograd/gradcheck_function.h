@@ -4,7 +4,7 @@
 
 namespace hindsight {
 
-/// Parameters in float64 while alive, as they were afterwards.
+/// Parameters, each named once, in float64 while alive, as they were afterwards.
 class InDouble {
  public:
   explicit InDouble(const std::vector<Parameter>& parameters);

@@ -359,7 +359,12 @@ TEST_CASE("a check can be ended, and says how far it came") {
 TEST_CASE("a parameter that is named twice is left untouched too") {
   const Parameter w("w", random_tensor({3}, 1, DType::f32));
   const Tensor before = w.value().contiguous_copy();
-  CHECK(check_gradients([&] { return sum(tanh(w)); }, {w, w}).passed);
+  for (const bool fast : {false, true}) {
+    const CheckReport report =
+        check_gradients([&] { return sum(tanh(w)); }, {w, w}, {.second_order = true, .fast = fast});
+    CHECK(report.passed);
+    CHECK(report.checked == (fast ? 2 : 6));
+  }
   CHECK(same_bits(w.value(), before));
 }
 
@@ -450,6 +455,22 @@ TEST_CASE("what the check refuses") {
   CHECK(message_of<DTypeError>([&] {
           check_gradients([&] { return Variable(w * Variable(Tensor::full({3}, 1))); }, {w});
         }) == "mul: float64 and float32 operands are mixed; convert one");
+}
+
+TEST_CASE("options outside of their range are refused") {
+  const Parameter w("w", random_tensor({3}, 1));
+  const auto message = [&](const CheckOptions& options) {
+    return message_of<OptionError>(
+        [&] { check_gradients([&] { return sum(exp(w)); }, {w}, options); });
+  };
+  CHECK(message({.step = 0}) ==
+        "check_gradients: step 0, relative 1e-06, absolute 1e-08: step and absolute must be above "
+        "0, relative not below");
+  CHECK(message({.relative = -1}).find("relative -1") != std::string::npos);
+  CHECK(message({.absolute = NAN}).find("absolute nan") != std::string::npos);
+  CHECK(message({.elements = -1}) ==
+        "check_gradients: elements -1, directions 1: at least 0 and 1 are needed");
+  CHECK(message({.fast = true, .directions = 0}).find("directions 0") != std::string::npos);
 }
 
 TEST_CASE("the gradient of what a value does not depend on is zero, and passes") {
