@@ -285,6 +285,11 @@ TEST_CASE("a gradient dropped for one input") {
   CHECK(cut.culprit->operation == "mul");
   CHECK(cut.culprit->input == "w");
   CHECK(cut.culprit->place == "model, time step 1");
+  // Also where the cut-off value lies in the memory of the other input, which is moved.
+  const CheckReport same =
+      check([&](const Variable& h) { return Variable(h + w * Variable(w).detach()); });
+  REQUIRE(same.culprit.has_value());
+  CHECK(same.culprit->kind == Culprit::Kind::constant);
 }
 
 TEST_CASE("a value that is overwritten after it was used") {
