@@ -1,217 +1,345 @@
-#include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/gradcheck.h>
-#include <hindsight/autograd/random.h>
-#include <hindsight/autograd/reduce.h>
+#include <hindsight/autograd/gradcheck_function.h>
+#include <hindsight/autograd/gradcheck_slope.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <set>
 
 namespace hindsight {
 namespace {
 
-using Function = std::function<Variable(const std::vector<Variable>&)>;
+constexpr const char* kAllRight =
+    "every operation is right on its own. What is not: a value that is carried outside of the "
+    "tape, a part computed where nothing records, or a backward function whose own derivative "
+    "is wrong where it is recorded";
 
-/// Parameters in float64 while alive, as they were afterwards.
-class InDouble {
- public:
-  explicit InDouble(const std::vector<Parameter>& parameters) : parameters_(parameters) {
-    for (Parameter& p : parameters_) {
-      values_.push_back(p.value());
-      p.data()->value =
-          p.dtype() == DType::f64 ? p.value().contiguous_copy() : p.value().to(DType::f64);
-      gradients_.push_back(std::exchange(p.data()->gradient, Gradient()));
-      p.changed();
-    }
-  }
-  ~InDouble() {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      parameters_[i].data()->value = values_[i];
-      parameters_[i].data()->gradient = gradients_[i];
-      parameters_[i].changed();
-    }
-  }
-  InDouble(const InDouble&) = delete;
-  InDouble& operator=(const InDouble&) = delete;
+bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
- private:
-  std::vector<Parameter> parameters_;
-  std::vector<Tensor> values_;
-  std::vector<Gradient> gradients_;
-};
-
-Tensor random_like(const Shape& shape, Rng& rng) {
-  const Tensor t(shape, DType::f64);
-  for (Size i = 0; i < t.elements(); ++i) t.set(i, rng.normal());
-  return t;
+bool worse(const CheckedElement& a, const CheckedElement& b) {
+  if (std::isnan(b.error)) return false;  // nothing is worse
+  return !(a.error <= b.error);
 }
 
-/// The scalar under test and its gradients with respect to every tensor.
-class Checked {
+void record(CheckedTensor* tensor, const CheckedElement& e) {
+  if (tensor->checked++ == 0 || worse(e, tensor->worst)) tensor->worst = e;
+  if (e.kind == CheckedElement::Kind::kink && tensor->kinks++ < Size{CheckedTensor::kListed})
+    tensor->at_kinks.push_back(e);
+  if (e.passed()) return;
+  ++tensor->failed;
+  std::vector<CheckedElement>& list = tensor->failures;
+  list.insert(std::upper_bound(list.begin(), list.end(), e, worse), e);
+  if (list.size() > CheckedTensor::kListed) list.pop_back();
+}
+
+/// A derivative to be checked: of the value, or of the gradient along a direction.
+struct Derivative {
+  int order;
+  std::vector<Tensor> analytic;
+  std::function<double()> value;
+  double here;  ///< the value at the point itself
+};
+
+/// A random direction: of random signs and sizes that differ, so that no element goes unseen and no
+/// two wrong ones cancel. Its elements grow with those of the point, as the steps do.
+struct Direction {
+  std::vector<Tensor> along, point;
+
+  Direction(const CheckedFunction& function, Rng& rng) {
+    for (const Tensor& x : function.tensors()) {
+      point.push_back(x.contiguous_copy());
+      along.emplace_back(x.shape(), DType::f64);
+      for (Size i = 0; i < x.elements(); ++i) {
+        const double size = rng.uniform(0.5, 1.5) * std::max(1.0, std::abs(x.at(i)));
+        along.back().set(i, rng.uniform() < 0.5 ? -size : size);
+      }
+    }
+  }
+};
+
+/// Elements [begin, end) of tensors [first, last).
+struct Range {
+  std::size_t first, last;
+  Size begin = 0, end = kMostElements;
+};
+
+class GradientCheck {
  public:
-  Checked(const Function& f, const std::vector<Tensor>& inputs,
-          const std::vector<Parameter>& parameters)
-      : f_(f), parameters_(parameters) {
-    for (const Tensor& input : inputs) tensors_.push_back(input.to(DType::f64).contiguous_copy());
-    inputs_ = tensors_.size();
-    for (const Parameter& p : parameters) tensors_.push_back(p.value());
-  }
+  GradientCheck(CheckedFunction& function, const CheckOptions& options)
+      : function_(function), options_(options), comparisons_(count_comparisons()) {}
 
-  const std::vector<Tensor>& tensors() const { return tensors_; }
-  std::string name(std::size_t i) const {
-    return i < inputs_ ? fmt::format("input {}", i) : parameters_[i - inputs_].name();
-  }
-  void changed(std::size_t i) {
-    if (i >= inputs_) parameters_[i - inputs_].changed();
-  }
-
-  double value() {
-    const Tape::Pause pause;
-    std::vector<Variable> in(tensors_.begin(),
-                             tensors_.begin() + static_cast<std::ptrdiff_t>(inputs_));
-    return scalar(f_(in)).item();
-  }
-
-  std::vector<Tensor> gradients() {
-    Tape tape;
-    const std::vector<Variable> wanted = watched(tape);
-    const Variable loss =
-        scalar(f_({wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(inputs_)}));
-    if (!loss.recorded()) {
-      fail<TapeError>("check_gradients: the value depends on none of the inputs and parameters");
-    }
-    return values(tape.gradient(loss, wanted, {.throw_if_unused = false}));
-  }
-
-  /// <gradient, directions> as a number, and its gradient by a second sweep.
-  double gradient_along(const std::vector<Tensor>& directions) {
-    const std::vector<Tensor> g = gradients();
-    double total = 0;
-    for (std::size_t i = 0; i < g.size(); ++i) {
-      for (Size j = 0; j < g[i].elements(); ++j) total += g[i].at(j) * directions[i].at(j);
-    }
-    return total;
-  }
-  std::vector<Tensor> second_gradients(const std::vector<Tensor>& directions) {
-    Tape tape;
-    const std::vector<Variable> wanted = watched(tape);
-    const Variable loss =
-        scalar(f_({wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(inputs_)}));
-    const std::vector<Variable> first = tape.gradient(loss, wanted, {.create_graph = true});
-    Variable along;
-    for (std::size_t i = 0; i < first.size(); ++i) {
-      const Variable part = sum(first[i] * Variable(directions[i]));
-      along = along ? Variable(along + part) : part;
-    }
-    if (!along.recorded()) {  // the gradient is constant
-      std::vector<Tensor> zeros;
-      for (const Tensor& t : tensors_) zeros.push_back(Tensor::zeros(t.shape(), DType::f64));
-      return zeros;
-    }
-    return values(tape.gradient(along, wanted));
+  CheckReport run() {
+    const double value = function_.value();
+    std::vector<Tensor> gradients = function_.gradients();
+    if (!repeats(value, gradients) || !finite(value)) return report_;
+    check({1, gradients, [this] { return function_.value(); }, value});
+    if (options_.second_order && report_.complete) check_second_order(gradients);
+    sum_up();
+    return report_;
   }
 
  private:
-  std::vector<Variable> watched(Tape& tape) const {
-    std::vector<Variable> result;
-    for (std::size_t i = 0; i < inputs_; ++i) result.push_back(tape.watch(tensors_[i]));
-    for (const Parameter& p : parameters_) result.emplace_back(p);
-    return result;
-  }
-  Variable scalar(const Variable& y) {
-    if (y.dtype() != DType::f64) {
-      fail<DTypeError>(
-          "check_gradients: the function computed a float32 value from float64 inputs and "
-          "parameters; "
-          "convert the constants it uses");
+  Size count_comparisons() const {
+    Size count = 0;
+    for (const Tensor& x : function_.tensors()) {
+      const Size all = x.elements();
+      count += options_.elements > 0 ? std::min(options_.elements, all) : all;
     }
-    if (y.rank() == 0) return y;
-    if (!weights_) {
-      Rng rng(1);
-      weights_ = random_like(y.shape(), rng);
-    }
-    return sum(y * Variable(weights_));
+    return (options_.fast ? options_.directions : count) * (options_.second_order ? 2 : 1);
   }
-  static std::vector<Tensor> values(const std::vector<Variable>& variables) {
-    std::vector<Tensor> result;
-    for (const Variable& v : variables) result.push_back(v.value().contiguous_copy());
+
+  void fail_because(std::string cause) {
+    report_.passed = false;
+    report_.cause = std::move(cause);
+  }
+
+  /// Whether the function and its gradient are the same to the last bit when computed again.
+  bool repeats(double value, const std::vector<Tensor>& gradients) {
+    const double again = function_.value();
+    if (!same_bits(value, again)) {
+      fail_because(fmt::format(
+          "the function's value is {:.17g} and, computed again at the same point, {:.17g}: it "
+          "draws "
+          "random numbers (dropout without a fixed seed) or carries something from call to call",
+          value, again));
+      return false;
+    }
+    const std::vector<Tensor> others = function_.gradients();
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      for (Size k = 0; k < gradients[i].elements(); ++k) {
+        const double first = gradients[i].at(k), second = others[i].at(k);
+        if (same_bits(first, second)) continue;
+        fail_because(fmt::format(
+            "the gradient of {} {} is {:.17g} and, computed again at the same point, {:.17g}: the "
+            "function draws random numbers or carries something from call to call",
+            function_.name(i), index_text(k, gradients[i].shape()), first, second));
+        return false;
+      }
+    }
+    return true;
+  }
+
+  bool finite(double value) {
+    if (std::isfinite(value)) return true;
+    const std::string first = function_.first_not_finite();
+    fail_because(fmt::format("the function's value is {}{}", std::isnan(value) ? NAN : value,
+                             first.empty() ? "" : "; the first operation to make such: " + first));
+    report_.name = function_.name(0);
+    report_.shape = function_.tensors()[0].shape();
+    report_.analytic = report_.numeric = report_.error = NAN;
+    return false;
+  }
+
+  void check_second_order(const std::vector<Tensor>& gradients) {
+    Rng rng(2);
+    for (const Tensor& t : function_.tensors()) along_.push_back(random_like(t.shape(), rng));
+    double here = 0;
+    for (std::size_t i = 0; i < gradients.size(); ++i) here += dot(gradients[i], along_[i]);
+    check({2, function_.second_gradients(along_),
+           [this] { return function_.gradient_along(along_); }, here});
+  }
+
+  void check(const Derivative& derivative) {
+    options_.fast ? check_directions(derivative) : check_elements(derivative);
+  }
+
+  /// Asks whether to go on; counts.
+  bool go_on() {
+    if (options_.go_on && report_.complete)
+      report_.complete = options_.go_on(done_++, comparisons_);
+    return report_.complete;
+  }
+
+  Line line(const Derivative& derivative, double step) const {
+    return {{},
+            derivative.here,
+            step,
+            options_.absolute * std::max(1.0, std::abs(derivative.here)),
+            options_.relative};
+  }
+
+  CheckedTensor named(std::size_t tensor, const Derivative& derivative) const {
+    CheckedTensor result;
+    result.name = function_.name(tensor);
+    result.shape = function_.tensors()[tensor].shape();
+    result.order = derivative.order;
     return result;
   }
 
-  const Function& f_;
-  std::vector<Parameter> parameters_;
-  std::vector<Tensor> tensors_;
-  std::size_t inputs_ = 0;
-  Tensor weights_;
+  void check_elements(const Derivative& derivative) {
+    for (std::size_t i = 0; i < function_.tensors().size(); ++i) {
+      CheckedTensor result = named(i, derivative);
+      const Size count = result.shape.elements(),
+                 take = options_.elements > 0 ? std::min(options_.elements, count) : count;
+      for (Size k = 0; k < take && go_on(); ++k) {
+        const Size index = k * count / take;
+        // The gradient jumps at a kink: there is no second derivative.
+        if (derivative.order == 2 && kinks_.count({i, index}) > 0) continue;
+        const CheckedElement e = element(derivative, i, index);
+        if (e.kind == CheckedElement::Kind::kink) kinks_.insert({i, index});
+        record(&result, e);
+      }
+      report_.tensors.push_back(std::move(result));
+    }
+  }
+
+  CheckedElement element(const Derivative& derivative, std::size_t tensor, Size index) {
+    double& x = function_.data(tensor)[index];
+    const double before = x;
+    Line along = line(derivative, options_.step * std::max(1.0, std::abs(before)));
+    along.step = (before + along.step) - before;  // what it really moves
+    along.value = [&](double t) {
+      x = before + t;
+      function_.changed(tensor);
+      const double value = derivative.value();
+      x = before;
+      function_.changed(tensor);
+      return value;
+    };
+    CheckedElement e = compare_slope(along, derivative.analytic[tensor].at(index));
+    e.index = index;
+    return e;
+  }
+
+  void check_directions(const Derivative& derivative) {
+    CheckedTensor all;
+    all.name = "all together";
+    all.order = derivative.order;
+    Rng rng(3);
+    std::vector<CheckedTensor> wrong;
+    for (Size k = 0; k < options_.directions && go_on(); ++k) {
+      const Direction direction(function_, rng);
+      const CheckedElement e = slope(derivative, direction, {0, function_.tensors().size()});
+      record(&all, e);
+      if (!e.passed() && wrong.empty()) wrong = narrow(derivative, direction);
+    }
+    report_.tensors.push_back(std::move(all));
+    for (CheckedTensor& tensor : wrong) report_.tensors.push_back(std::move(tensor));
+  }
+
+  CheckedElement slope(const Derivative& derivative, const Direction& direction,
+                       const Range& range) {
+    double analytic = 0;
+    const auto for_each = [&](auto&& f) {
+      for (std::size_t i = range.first; i < range.last; ++i) {
+        const Size end = std::min(range.end, direction.along[i].elements());
+        for (Size k = range.begin; k < end; ++k) f(i, k);
+        function_.changed(i);
+      }
+    };
+    for_each([&](std::size_t i, Size k) {
+      analytic += derivative.analytic[i].at(k) * direction.along[i].at(k);
+    });
+    const auto move = [&](double t) {
+      for_each([&](std::size_t i, Size k) {
+        function_.data(i)[k] = direction.point[i].at(k) + t * direction.along[i].at(k);
+      });
+    };
+    Line along = line(derivative, options_.step);
+    along.value = [&](double t) {
+      move(t);
+      const double value = derivative.value();
+      move(0);
+      return value;
+    };
+    CheckedElement e = compare_slope(along, analytic);
+    e.index = CheckedElement::kDirection;
+    return e;
+  }
+
+  /// The tensors whose own slope is wrong, each with one wrong element, found by halving.
+  std::vector<CheckedTensor> narrow(const Derivative& derivative, const Direction& direction) {
+    std::vector<CheckedTensor> wrong;
+    for (std::size_t i = 0; i < function_.tensors().size(); ++i) {
+      CheckedTensor result = named(i, derivative);
+      Range range{i, i + 1, 0, result.shape.elements()};
+      const CheckedElement whole = slope(derivative, direction, range);
+      if (whole.passed()) continue;
+      while (range.end - range.begin > 1) {
+        const Size middle = (range.begin + range.end) / 2;
+        const Range lower{i, i + 1, range.begin, middle};
+        const bool right = slope(derivative, direction, lower).passed();
+        (right ? range.begin : range.end) = middle;
+      }
+      const CheckedElement e = element(derivative, i, range.begin);
+      record(&result, e.passed() ? whole : e);
+      wrong.push_back(std::move(result));
+    }
+    return wrong;
+  }
+
+  /// The worst of all, and where something is wrong, why.
+  void sum_up() {
+    const CheckedTensor* worst = nullptr;
+    const CheckedTensor* wrong = nullptr;
+    for (const CheckedTensor& tensor : report_.tensors) {
+      report_.checked += tensor.checked;
+      report_.kinks += tensor.kinks;
+      if (tensor.checked > 0 && (!worst || worse(tensor.worst, worst->worst))) worst = &tensor;
+      if (tensor.failed > 0 && !wrong) wrong = &tensor;
+    }
+    if (!worst) return;
+    report_.name = worst->full_name();
+    report_.shape = worst->shape;
+    report_.index = worst->worst.index;
+    report_.analytic = worst->worst.analytic;
+    report_.numeric = worst->worst.numeric;
+    report_.error = worst->worst.error;
+    if (wrong) explain(*wrong);
+  }
+
+  void explain(const CheckedTensor& wrong) {
+    if (wrong.worst.kind == CheckedElement::Kind::not_finite) {
+      const std::string first = function_.first_not_finite();
+      return fail_because(first.empty() ? "the function is not finite beside the point" : first);
+    }
+    if (wrong.worst.kind == CheckedElement::Kind::jump)
+      return fail_because("the function jumps or is vertical there: it has no derivative");
+    report_.culprit = function_.culprit(wrong.order, along_, options_);
+    fail_because(report_.culprit ? report_.culprit->to_string() : kAllRight);
+  }
+
+  CheckedFunction& function_;
+  const CheckOptions& options_;
+  Size comparisons_, done_ = 0;
+  std::vector<Tensor> along_;  // of the second order
+  std::set<std::pair<std::size_t, Size>> kinks_;
+  CheckReport report_;
 };
 
-/// Compares analytic derivatives of `value` with differences, element by element.
-template <class Value>
-void compare(Checked& checked, const std::vector<Tensor>& analytic, const std::string& prefix,
-             Value&& value, const CheckOptions& options, CheckReport* report) {
-  if (std::isnan(report->error)) return;  // nothing is worse
-  const double allowed_absolute = options.absolute * std::max(1.0, std::abs(value()));
-  for (std::size_t i = 0; i < checked.tensors().size(); ++i) {
-    const Tensor& x = checked.tensors()[i];
-    const Size count = x.elements(),
-               take = options.elements > 0 ? std::min(options.elements, count) : count;
-    for (Size k = 0; k < take; ++k) {
-      const Size index = k * count / take;
-      const double before = x.at(index), step = options.step * std::max(1.0, std::abs(before));
-      const auto at = [&](double moved) {
-        x.set(index, moved);
-        checked.changed(i);
-        return value();
-      };
-      const double numeric =
-          (at(before + step) - at(before - step)) / ((before + step) - (before - step));
-      x.set(index, before);
-      checked.changed(i);
-      const double a = analytic[i].at(index), difference = std::abs(a - numeric);
-      const double error =
-          difference /
-          (allowed_absolute + options.relative * std::max(std::abs(a), std::abs(numeric)));
-      ++report->checked;
-      const bool worse = !(error <= report->error);  // NaN is worst of all
-      if (report->checked > 1 && !worse) continue;
-      report->name = prefix + checked.name(i);
-      report->index = index;
-      report->shape = x.shape();
-      report->analytic = a;
-      report->numeric = numeric;
-      report->error = error;
-      report->passed = report->passed && error <= 1;
-      if (std::isnan(error)) return;
-    }
+void check_options(const CheckOptions& o) {
+  if (!(o.step > 0) || !(o.relative >= 0) || !(o.absolute > 0)) {
+    fail<OptionError>(
+        "check_gradients: step {}, relative {}, absolute {}: step and absolute must be above 0, "
+        "relative not below",
+        o.step, o.relative, o.absolute);
   }
+  if (o.elements < 0 || o.directions < 1) {
+    fail<OptionError>("check_gradients: elements {}, directions {}: at least 0 and 1 are needed",
+                      o.elements, o.directions);
+  }
+}
+
+/// Each once, however often it is named.
+std::vector<Parameter> distinct(const std::vector<Parameter>& parameters) {
+  std::vector<Parameter> result;
+  std::set<const Parameter::Data*> seen;
+  for (const Parameter& p : parameters) {
+    if (seen.insert(p.data()).second) result.push_back(p);
+  }
+  return result;
 }
 
 }  // namespace
 
-std::string CheckReport::to_string() const {
-  if (checked == 0) return "passed: nothing to check";
-  return fmt::format(
-      "{}: {} elements, worst {} {}: analytic {:.10g}, numeric {:.10g}, {:.2g} of the allowed "
-      "error",
-      passed ? "passed" : "FAILED", checked, name, index_text(index, shape), analytic, numeric,
-      error);
-}
-
-CheckReport check_gradients(const Function& f, const std::vector<Tensor>& inputs,
+CheckReport check_gradients(const CheckedFunction::Function& f, const std::vector<Tensor>& inputs,
                             const std::vector<Parameter>& parameters, const CheckOptions& options) {
-  const InDouble in_double(parameters);
-  Checked checked(f, inputs, parameters);
-  CheckReport report;
-  compare(
-      checked, checked.gradients(), "", [&] { return checked.value(); }, options, &report);
-  if (options.second_order) {
-    Rng rng(2);
-    std::vector<Tensor> directions;
-    for (const Tensor& t : checked.tensors()) directions.push_back(random_like(t.shape(), rng));
-    compare(
-        checked, checked.second_gradients(directions), "second order of ",
-        [&] { return checked.gradient_along(directions); }, options, &report);
-  }
-  return report;
+  check_options(options);
+  const std::vector<Parameter> each = distinct(parameters);
+  const InDouble in_double(each);
+  CheckedFunction function(f, inputs, each);
+  return GradientCheck(function, options).run();
 }
 
 CheckReport check_gradients(const std::function<Variable()>& f,

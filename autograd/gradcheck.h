@@ -2,45 +2,113 @@
 #include <hindsight/autograd/tape.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace hindsight {
 
 struct CheckOptions {
-  double step =
-      1e-6;  ///< of the central difference, times max(1, |x|): truncation ~1e-12, rounding ~1e-10
-  double relative = 1e-6;  ///< an element passes when |analytic - numeric| <= absolute + relative *
-                           ///< the larger one
-  double absolute =
-      1e-8;  ///< times max(1, |loss|), as the rounding of a difference grows with the loss
+  /// Of the central difference, times max(1, |x|): truncation ~1e-12, rounding ~1e-10.
+  double step = 1e-6;
+  /// An element passes when |analytic - numeric| <= absolute + relative * the larger one.
+  double relative = 1e-6;
+  /// Times max(1, |loss|), as the rounding of a difference grows with the loss.
+  double absolute = 1e-8;
   /// Elements of each tensor to check, spread evenly; 0 checks every one.
   Size elements = 0;
   /// Also checks the derivative of the gradient along a random direction (second order).
   bool second_order = false;
+  /// Checks slopes along random directions through all tensors at once instead of elements: two
+  /// evaluations a direction, however many parameters there are.
+  bool fast = false;
+  Size directions = 1;  ///< of the fast check
+  /// Called before every comparison with how many are done, of how many; false ends the check.
+  std::function<bool(Size done, Size all)> go_on = {};
+};
+
+/// A derivative by the tape against differences of the value.
+struct CheckedElement {
+  static constexpr Size kDirection = -1;
+
+  /// What the differences say of the function there. At a kink the slopes of the two sides differ,
+  /// and the derivative may be either or between them; at a jump one of them has no limit.
+  enum class Kind { smooth, kink, jump, not_finite };
+
+  Size index = 0;  ///< row-major; kDirection for a slope along a random direction
+  double analytic = 0;
+  double numeric = 0;  ///< the central difference
+  double left = 0, right = 0;
+  double error = 0;  ///< |analytic - numeric| over what was allowed: at most 1 when it passed
+  Kind kind = Kind::smooth;
+
+  bool passed() const { return error <= 1; }  // false for NaN
+};
+
+/// What a check found in one parameter or input.
+struct CheckedTensor {
+  static constexpr std::size_t kListed = 20;  ///< most elements in each list
+
+  std::string name;  ///< of the parameter; "input 0"
+  Shape shape;
+  int order = 1;  ///< of the derivative: 1 or 2
+  Size checked = 0, failed = 0, kinks = 0;
+  CheckedElement worst;
+  std::vector<CheckedElement> failures;  ///< the worst first
+  std::vector<CheckedElement> at_kinks;  ///< the first ones
+
+  std::string full_name() const;  ///< "second order of weight", or the name
+};
+
+/// The operation to blame, where one was found: each is run and derived again on its own.
+struct Culprit {
+  enum class Kind {
+    backward,  ///< its way back does not fit its own values
+    value,     ///< its value is not what its inputs give: memory was overwritten, or it draws
+    constant   ///< it is right, but an input of it is cut off from the value it shares memory with
+  };
+
+  Kind kind = Kind::backward;
+  std::string operation;  ///< its name
+  std::string place;      ///< "layer 0, time step 3"; empty outside of every Scope
+  Size time_step = Place::kNoStep;
+  std::string input;       ///< the parameter, or "input 1"
+  Shape shape;             ///< of that input
+  CheckedElement element;  ///< the input's worst one
+  bool in_sweep = false;   ///< recorded by the backward sweep, for the second order
+
+  std::string to_string() const;  ///< one sentence
 };
 
 /// What a check found.
 struct CheckReport {
   bool passed = true;
-  Size checked = 0;  ///< elements compared
-  std::string
-      name;  ///< of the worst one: the parameter, or "input 0"; "second order of ..." likewise
+  bool complete = true;  ///< false when go_on ended it
+  Size checked = 0;      ///< elements compared
+  Size kinks = 0;        ///< of these, where the function has a kink
+  /// The worst element's tensor, the parameter or "input 0"; "second order of ..." likewise.
+  std::string name;
   Size index = 0;  ///< row-major
   double analytic = 0;
   double numeric = 0;
   double error = 0;  ///< |analytic - numeric| over what was allowed: at most 1 when it passed
   Shape shape;       ///< of the worst element's tensor
+  std::vector<CheckedTensor> tensors;
+  std::string cause;               ///< why it failed, as far as that was found out
+  std::optional<Culprit> culprit;  ///< the same as data, where it is an operation
 
   explicit operator bool() const { return passed; }
-  /// "passed: 35 elements, worst weight_hh_l0 [2, 1]: analytic ..., numeric ..." or "FAILED: ...".
+  /// "passed: 35 elements, worst weight_hh_l0 [2, 1]: analytic ..., numeric ...". Where it failed,
+  /// more lines: the worst elements of every tensor, and the cause.
   std::string to_string() const;
 };
 
 /// Compares the tape's gradients with central differences in double. `f` computes a value from the
 /// inputs and from parameters it knows; a value that is no scalar is weighted with fixed random
-/// numbers. float32 parameters and inputs are converted for the check and put back afterwards.
-/// TapeError when f's value depends on none of them.
+/// numbers. float32 parameters and inputs are converted for the check and put back afterwards, also
+/// when f throws. A value that is not the same when computed again, or not finite, fails the check
+/// with a cause that says so. TapeError when f's value depends on none of them; OptionError for
+/// options outside of their range.
 CheckReport check_gradients(const std::function<Variable(const std::vector<Variable>&)>& f,
                             const std::vector<Tensor>& inputs,
                             const std::vector<Parameter>& parameters = {},

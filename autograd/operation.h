@@ -80,7 +80,8 @@ class Operation {
   virtual bool pushes_with_kept() const { return false; }
 
   const Operand& output() const { return output_; }
-  const Place& place() const { return place_; }  ///< where it was recorded
+  const Place& place() const { return place_; }    ///< where it was recorded
+  const Operation* next() const { return next_; }  ///< the one recorded after it, null at the end
   /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
   /// owns it from then on.
   void record_output(const Variable& output);

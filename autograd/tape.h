@@ -78,6 +78,7 @@ class Tape {
 
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
+  const Operation* oldest() const { return first_; }  ///< Operation::next() leads to the others
   ParameterUse& use_of(const Parameter& parameter);
   Operation* youngest() const { return last_; }
 

@@ -14,6 +14,7 @@ struct Command {
 
 /// Each adds its options and examples to the program.
 std::vector<Command> add_charlm(CLI::App& program);
+Command add_gradcheck(CLI::App& program);
 Command add_quickstart(CLI::App& program);
 Command add_info(CLI::App& program);
 

@@ -15,6 +15,7 @@ constexpr const char* kExamples = R"(Examples:
   hindsight quickstart
   hindsight charlm train --text novel.txt --out novel.safetensors
   hindsight charlm sample --model novel.safetensors --prime "It was "
+  hindsight gradcheck --model lstm --layers 2 --bidirectional
   hindsight info)";
 
 /// "hindsight charlm train" for what the user called.
@@ -59,6 +60,7 @@ int run(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(kExamples);
   std::vector<Command> commands = hindsight::tasks::add_charlm(program);
+  commands.push_back(hindsight::tasks::add_gradcheck(program));
   commands.push_back(hindsight::tasks::add_quickstart(program));
   commands.push_back(hindsight::tasks::add_info(program));
 

@@ -187,11 +187,13 @@ TEST_CASE("models that cannot be sampled from") {
 TEST_CASE("command lines that make no sense") {
   const Workplace work;
   work.write("text", kText);
-  check_refused(work, {}, "a command is needed: charlm, quickstart, info; see hindsight --help");
+  check_refused(work, {},
+                "a command is needed: charlm, gradcheck, quickstart, info; see hindsight --help");
   check_refused(work, {"charlm"},
                 "a command is needed: train, sample; see hindsight charlm --help");
-  check_refused(work, {"fly"},
-                "there is no command 'fly': charlm, quickstart, info; see hindsight --help");
+  check_refused(
+      work, {"fly"},
+      "there is no command 'fly': charlm, gradcheck, quickstart, info; see hindsight --help");
   check_refused(work, {"charlm", "train"}, "--text is required; see hindsight charlm train --help");
   check_refused(work, {"info", "--speed"}, "--speed");
   const auto refused = [&](const std::string& option, const std::string& value,
@@ -218,8 +220,9 @@ TEST_CASE("command lines that make no sense") {
 
 TEST_CASE("help has examples, and info says what runs") {
   const Workplace work;
-  for (const Words& command : {Words{}, Words{"charlm"}, Words{"charlm", "train"},
-                               Words{"charlm", "sample"}, Words{"quickstart"}, Words{"info"}}) {
+  for (const Words& command :
+       {Words{}, Words{"charlm"}, Words{"charlm", "train"}, Words{"charlm", "sample"},
+        Words{"gradcheck"}, Words{"quickstart"}, Words{"info"}}) {
     const Outcome outcome = work.run(command + Words{"--help"});
     CHECK(outcome.status == 0);
     CHECK(outcome.out.find("Examples:\n  hindsight ") != std::string::npos);

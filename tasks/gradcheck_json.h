@@ -1,0 +1,12 @@
+#pragma once
+#include <hindsight/autograd/gradcheck.h>
+
+#include <string>
+
+namespace hindsight::tasks {
+
+/// A gradient check's report as JSON text: "passed", "checked", "kinks", "worst", "tensors", and
+/// where it failed "cause" and "culprit". What is not finite is null.
+std::string gradcheck_json(const CheckReport& report);
+
+}  // namespace hindsight::tasks

@@ -1,0 +1,41 @@
+#pragma once
+#include <hindsight/nn/recurrent.h>
+
+#include <memory>
+#include <string>
+
+/// The recurrent networks that `hindsight gradcheck` knows, and what it computes with them.
+namespace hindsight::tasks {
+
+struct GradcheckModelOptions {
+  std::string model;
+  nn::RecurrentOptions network{.input = 3, .hidden = 4};
+  Size projection = 0;  ///< P of the LSTM, 0 for none
+  Size steps = 5, batch = 2;
+  std::vector<Size> lengths;
+  std::uint64_t seed = 1;
+};
+
+/// "lstm, rnn, rnn-relu".
+std::string gradcheck_model_names();
+
+/// A network with random inputs and initial states, which are parameters too, so that the check
+/// names them.
+class GradcheckModel {
+ public:
+  /// OptionError for a model that is not known, or a projection where there is none.
+  explicit GradcheckModel(const GradcheckModelOptions& options);
+
+  /// The network's parameters, "input", and the parts of every initial state.
+  std::vector<Parameter> parameters() const;
+  /// Every output and every final state, side by side: (n).
+  Variable operator()() const;
+
+ private:
+  std::vector<Size> lengths_;
+  std::shared_ptr<nn::Unroller> network_;
+  Parameter input_;
+  std::vector<std::vector<Parameter>> states_;
+};
+
+}  // namespace hindsight::tasks
