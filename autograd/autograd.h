@@ -3,6 +3,7 @@
 
 #include <hindsight/autograd/blas.h>
 #include <hindsight/autograd/cumulative.h>
+#include <hindsight/autograd/dot.h>
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/error.h>
 #include <hindsight/autograd/expression.h>
@@ -15,6 +16,7 @@
 #include <hindsight/autograd/losses.h>
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/parameter.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/random.h>
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/scope.h>
@@ -24,4 +26,5 @@
 #include <hindsight/autograd/structural.h>
 #include <hindsight/autograd/tape.h>
 #include <hindsight/autograd/tensor.h>
+#include <hindsight/autograd/trace.h>
 #include <hindsight/autograd/variable.h>

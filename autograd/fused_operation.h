@@ -53,6 +53,7 @@ class FusedOperation : public Operation {
   std::pair<const Operand*, int> inputs() const override { return {operands_, kernels_->leaves}; }
   void run() override;
   void backward(Sweep& sweep) override;
+  Size kept_bytes() const override { return kept_ ? kept_.bytes() : 0; }
   const void* program() const { return program_; }
 
  protected:

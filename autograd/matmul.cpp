@@ -134,6 +134,7 @@ Variable matrix_product(const Variable& a, const Variable& b) {
   const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
   const Tape* tape = Tape::current();
   if (tape && (a.node()->tape == tape->id() || b.node()->tape == tape->id())) {
+    const ProfileTimer timer;
     auto product = new_operation<MatrixProduct>(a, b, tape->id());
     product->start(output);
     product.release()->record_output(output);

@@ -63,7 +63,28 @@ class Tape {
 
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
+  const Operation* oldest() const { return first_; }
   const Operation* youngest() const { return last_; }
+  /// Sweeps what was recorded after `mark`, youngest first, frees what is passed, and records
+  /// nothing.
+  void use_up(const Operation* mark);
+  /// Sweeps the same in a recorded sweep: it stays, and so does what the sweep records.
+  void derive(const Operation* mark, Sweep& sweep);
+  /// Frees it without a sweep.
+  void drop_after(const Operation* mark);
+
+  /// While alive, this tape is the current one, or none is.
+  class Current {
+   public:
+    explicit Current(Tape* tape);
+    ~Current();
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    Tape* before_;
+  };
+
   ParameterUse& use_of(const Parameter& parameter);
 
  private:
