@@ -2,6 +2,7 @@
 /// Everything of hindsight::autograd.
 
 #include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/checkpoint.h>
 #include <hindsight/autograd/cumulative.h>
 #include <hindsight/autograd/dot.h>
 #include <hindsight/autograd/dropout.h>
