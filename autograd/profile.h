@@ -21,7 +21,7 @@ class Profile {
  public:
   /// All operations of one name in one part of the model, over all time steps.
   struct Row {
-    std::string place;  ///< names of the modules, "encoder, layer 0"
+    std::string place;  ///< "encoder, layer 0, each time step"
     std::string op;
     Size count = 0;       ///< how often it was recorded
     Size swept = 0;       ///< how often it went backward

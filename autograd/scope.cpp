@@ -63,8 +63,10 @@ std::string Place::to_string() const {
 std::string Place::modules() const {
   std::string names;
   for (Frame* frame = frame_; frame; frame = frame->outer) {
-    if (frame->name_size == 0) continue;
-    const std::string_view here(frame->name(), frame->name_size);
+    if (frame->name_size == 0 && frame->first == kNoStep) continue;
+    const std::string_view here = frame->name_size == 0
+                                      ? std::string_view("each time step")
+                                      : std::string_view(frame->name(), frame->name_size);
     names = names.empty() ? std::string(here) : fmt::format("{}, {}", here, names);
   }
   return names;

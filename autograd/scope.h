@@ -38,7 +38,7 @@ class Place {
   Size time_step() const;  ///< the innermost one around, kNoStep without any
   /// "encoder, layer 0, time step 3"; empty outside of every Scope.
   std::string to_string() const;
-  /// The same without time steps, alike for all of them: "encoder, layer 0".
+  /// The same for all time steps: "encoder, layer 0, each time step".
   std::string modules() const;
 
  private:

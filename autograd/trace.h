@@ -9,7 +9,7 @@ namespace hindsight {
 /// An operation on a tape, or in a folded trace all of one kind in one part of the model.
 struct TraceRow {
   std::string op;
-  std::string place;          ///< "encoder, layer 0, time step 3"; folded without time steps
+  std::string place;          ///< "encoder, layer 0, time step 3"; folded: "each time step"
   std::vector<Shape> inputs;  ///< of the first one where several are folded
   Shape output;
   Size count = 0;      ///< operations in this row

@@ -81,7 +81,7 @@ TEST_CASE("trace: time steps fold into a row for each operation of a part of the
   for (const TraceRow& row : folded.rows) {
     if (row.op == "put_step") {
       CHECK(row.count == 40);
-      CHECK(row.place == "encoder, layer 0");
+      CHECK(row.place == "encoder, layer 0, each time step");
       CHECK(row.bytes == 40 * 4 * 3 * 4);
     }
   }
@@ -114,7 +114,7 @@ TEST_CASE("profile: forward and backward of each operation, by place, also after
   for (const Profile::Row& row : profile.rows()) {
     weights = weights || (row.op == "weight gradient" && row.place == "encoder.weight_hh_l0");
     if (row.op == "put_step") {
-      CHECK(row.place == "encoder, layer 0");
+      CHECK(row.place == "encoder, layer 0, each time step");
       CHECK(row.count == 20);
       CHECK(row.swept == 20);
       CHECK(row.bytes == 20 * 4 * 3 * 4);
