@@ -62,13 +62,14 @@ struct Layer {
 class ScopeName {
  public:
   template <class... Arguments>
-  explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments)
-      : size_(fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size) {}
+  explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+    size_ = fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size;
+  }
   operator std::string_view() const { return {text_.data(), std::min(size_, text_.size())}; }
 
  private:
   std::array<char, 64> text_;
-  std::size_t size_;
+  std::size_t size_ = 0;
 };
 
 /// Rows that are over keep their state and output zero; returns the output.
