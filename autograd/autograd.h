@@ -2,8 +2,10 @@
 /// Everything of hindsight::autograd.
 
 #include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/checkpoint.h>
 #include <hindsight/autograd/cumulative.h>
 #include <hindsight/autograd/derivatives.h>
+#include <hindsight/autograd/dot.h>
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/error.h>
 #include <hindsight/autograd/expression.h>
@@ -17,6 +19,7 @@
 #include <hindsight/autograd/losses.h>
 #include <hindsight/autograd/matmul.h>
 #include <hindsight/autograd/parameter.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/random.h>
 #include <hindsight/autograd/reduce.h>
@@ -27,4 +30,5 @@
 #include <hindsight/autograd/structural.h>
 #include <hindsight/autograd/tape.h>
 #include <hindsight/autograd/tensor.h>
+#include <hindsight/autograd/trace.h>
 #include <hindsight/autograd/variable.h>

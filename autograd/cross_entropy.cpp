@@ -83,6 +83,7 @@ class CrossEntropy final : public Operation {
       }
     });
   }
+  Size kept_bytes() const override { return probabilities_ ? probabilities_.buffer().bytes() : 0; }
 
  private:
   Operand input_;
@@ -94,6 +95,7 @@ class CrossEntropy final : public Operation {
 Variable row_losses(const Variable& logits, const Indices& targets) {
   const Variable losses{Tensor(targets.shape(), logits.dtype())};
   if (logits.recorded()) {
+    const ProfileTimer timer;
     auto operation = new_operation<CrossEntropy>(logits, targets, Tape::current()->id());
     operation->start(logits.value(), losses.value());
     operation.release()->record_output(losses);

@@ -2,6 +2,7 @@
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/fused_passes.h>
 #include <hindsight/autograd/lenders.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/sweep.h>
 
 namespace hindsight::detail {
@@ -26,6 +27,7 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
     }
     recorded = recorded || (tape && leaves[k]->node()->tape == id);
   }
+  const ProfileTimer timer;
   Node* node = Node::make(dtype, shape);
   Variable output(node, Layout(shape));
   node->value = Buffer(shape.elements() * bytes_of(dtype));

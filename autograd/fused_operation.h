@@ -62,6 +62,7 @@ class FusedOperation : public Operation {
   void backward(Sweep& sweep) override;
   void push_forward(Pushforward& sweep) override;
   bool pushes_with_kept() const override { return kernels_->tangent != nullptr; }
+  Size kept_bytes() const override { return kept_ ? kept_.bytes() : 0; }
 
  protected:
   FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)

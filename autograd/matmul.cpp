@@ -161,6 +161,7 @@ Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
     return f.a.node()->tape == tape->id() || f.b.node()->tape == tape->id();
   };
   if (tape && (on_tape(first) || (second && on_tape(*second)))) {
+    const ProfileTimer timer;
     auto product = second ? new_operation<MatrixProduct>(first, *second, tape->id())
                           : new_operation<MatrixProduct>(a, b, tape->id());
     product->start(output);

@@ -82,6 +82,8 @@ class Operation {
   const Operand& output() const { return output_; }
   const Place& place() const { return place_; }    ///< where it was recorded
   const Operation* next() const { return next_; }  ///< the one recorded after it, null at the end
+  /// Bytes that it keeps for the way back, beside values that are Variables.
+  virtual Size kept_bytes() const { return 0; }
   /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
   /// owns it from then on.
   void record_output(const Variable& output);

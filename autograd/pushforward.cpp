@@ -13,7 +13,8 @@ void Pushforward::seed(const Variable& input, const Variable& tangent) {
 
 Variable Pushforward::tangent(const Node* node, const Layout& region) const {
   const auto found = tangents_.find(node);
-  return found == tangents_.end() ? Variable() : part_of(found->second, region);
+  if (found != tangents_.end()) return part_of(found->second, region);
+  return outer_ ? outer_->tangent(node, region) : Variable();
 }
 
 void Pushforward::set(const Operand& output, const Variable& tangent) {
@@ -55,7 +56,7 @@ void Pushforward::restore(Operation& operation) {
   operation.run();
 }
 
-void Pushforward::run(Operation* before, Keep keep) {
+void Pushforward::run(Operation* before) {
   find_missing(before);
   Operation* const end = tape_.last_;
   const auto drop_after = [&](const Operation* last) {
@@ -67,7 +68,7 @@ void Pushforward::run(Operation* before, Keep keep) {
       restore(*op);
       Operation* const mark = tape_.last_;
       op->push_forward(*this);
-      if (keep == Keep::nothing) drop_after(mark);
+      if (keep_ == Keep::nothing) drop_after(mark);
       if (op == end) return;
     }
   } catch (...) {

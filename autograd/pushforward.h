@@ -16,14 +16,17 @@ namespace hindsight {
 /// Variable, and costs nothing.
 class Pushforward {
  public:
-  explicit Pushforward(Tape& tape) : tape_(tape) {}
-
   enum class Keep { nothing, records };  ///< of what the walk records, once an operation is passed
+
+  Pushforward(Tape& tape, Keep keep) : tape_(tape), keep_(keep) {}
+  /// A walk within another one, whose tangents it knows: through operations that live no longer.
+  explicit Pushforward(const Pushforward* outer)
+      : tape_(outer->tape_), keep_(outer->keep_), outer_(outer) {}
 
   /// Says what the tangent of a whole value is.
   void seed(const Variable& input, const Variable& tangent);
   /// Walks the operations after `before` (from the first one when null) up to the youngest.
-  void run(Operation* before, Keep keep);
+  void run(Operation* before);
 
   /// The tangent of an operand or of any view; empty for zero.
   Variable tangent(const Operand& operand) const {
@@ -42,6 +45,8 @@ class Pushforward {
   void restore(Operation& operation);
 
   Tape& tape_;
+  Keep keep_;
+  const Pushforward* outer_ = nullptr;
   std::unordered_map<const Node*, Variable> tangents_;  // of whole nodes
   std::unordered_set<const Node*> missing_;             // released values that a rule will read
 };

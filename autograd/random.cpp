@@ -1,4 +1,5 @@
 #include <hindsight/autograd/random.h>
+#include <hindsight/autograd/random_run.h>
 
 #include <cmath>
 
@@ -10,6 +11,7 @@ std::uint64_t rotate(std::uint64_t x, int k) { return (x << k) | (x >> (64 - k))
 }  // namespace
 
 Rng::Rng(std::uint64_t seed) {
+  if (RandomRun* run = RandomRun::current()) run->made(this);
   for (std::uint64_t& word : state_) {  // SplitMix64
     std::uint64_t z = (seed += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
@@ -19,6 +21,7 @@ Rng::Rng(std::uint64_t seed) {
 }
 
 std::uint64_t Rng::bits() {
+  if (RandomRun* run = RandomRun::current()) run->before_draw(this);
   std::uint64_t* s = state_;
   const std::uint64_t result = rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
   s[2] ^= s[0];
@@ -31,6 +34,7 @@ std::uint64_t Rng::bits() {
 }
 
 double Rng::normal() {
+  if (RandomRun* run = RandomRun::current()) run->before_draw(this);
   if (has_spare_) {
     has_spare_ = false;
     return spare_;

@@ -12,11 +12,11 @@ thread_local Place current_place;
 
 const Place& Place::current() { return current_place; }
 
-Place Place::make(std::string_view name, Size step) {
+Place Place::make(std::string_view name, Size first, Size last) {
   Frame* outer = current_place.frame_;
   if (outer) ++outer->references;
   const auto size = static_cast<std::uint32_t>(name.size());
-  Frame* frame = new (pool::allocate(sizeof(Frame) + size)) Frame{outer, step, 0, size};
+  Frame* frame = new (pool::allocate(sizeof(Frame) + size)) Frame{outer, first, last, 0, size};
   if (size > 0) std::memcpy(frame->name(), name.data(), size);
   return Place(frame);
 }
@@ -34,11 +34,16 @@ std::string_view Place::name() const {
   return frame_ ? std::string_view(frame_->name(), frame_->name_size) : std::string_view();
 }
 
-Size Place::step() const { return frame_ ? frame_->step : kNoStep; }
+Size Place::step() const { return frame_ && frame_->name_size == 0 ? frame_->first : kNoStep; }
+
+std::pair<Size, Size> Place::steps() const {
+  if (!frame_) return {kNoStep, kNoStep};
+  return {frame_->first, frame_->last};
+}
 
 Size Place::time_step() const {
   for (const Frame* frame = frame_; frame; frame = frame->outer) {
-    if (frame->step != kNoStep) return frame->step;
+    if (frame->name_size == 0 && frame->first != kNoStep) return frame->first;
   }
   return kNoStep;
 }
@@ -46,14 +51,33 @@ Size Place::time_step() const {
 std::string Place::to_string() const {
   if (!frame_) return "";
   const std::string around = outer().to_string();
-  const std::string here =
-      frame_->step == kNoStep ? std::string(name()) : fmt::format("time step {}", frame_->step);
+  std::string here(name());
+  if (here.empty() && frame_->first != kNoStep) {
+    here = fmt::format("time step {}", frame_->first);
+  } else if (frame_->first != kNoStep) {
+    here += fmt::format(" of steps {} to {}", frame_->first, frame_->last);
+  }
   return around.empty() ? here : around + ", " + here;
 }
 
+std::string Place::modules() const {
+  std::string names;
+  for (Frame* frame = frame_; frame; frame = frame->outer) {
+    if (frame->name_size == 0 && frame->first == kNoStep) continue;
+    const std::string_view here = frame->name_size == 0
+                                      ? std::string_view("each time step")
+                                      : std::string_view(frame->name(), frame->name_size);
+    names = names.empty() ? std::string(here) : fmt::format("{}, {}", here, names);
+  }
+  return names;
+}
+
 Scope::Scope(std::string_view name)
-    : before_(std::exchange(current_place, Place::make(name, Place::kNoStep))) {}
-Scope::Scope(TimeStep step) : before_(std::exchange(current_place, Place::make({}, step.t))) {}
+    : before_(std::exchange(current_place, Place::make(name, Place::kNoStep, Place::kNoStep))) {}
+Scope::Scope(TimeStep step)
+    : before_(std::exchange(current_place, Place::make({}, step.t, step.t))) {}
+Scope::Scope(std::string_view name, TimeSteps steps)
+    : before_(std::exchange(current_place, Place::make(name, steps.first, steps.last))) {}
 Scope::~Scope() { current_place = std::move(before_); }
 
 PlaceGuard::PlaceGuard(const Place& place) : before_(std::exchange(current_place, place)) {}

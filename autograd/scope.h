@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace hindsight {
 
@@ -31,15 +32,20 @@ class Place {
   Place outer() const { return frame_ ? Place(frame_->outer) : Place(); }  ///< what this lies in
   std::string_view name() const;  ///< of the module, empty where this is a time step
   Size step() const;              ///< kNoStep where this is a module
-  Size time_step() const;         ///< the innermost one around, kNoStep without any
+  /// First and last time step of what this is, a step or a part that works on several; kNoStep
+  /// twice where it is neither.
+  std::pair<Size, Size> steps() const;
+  Size time_step() const;  ///< the innermost one around, kNoStep without any
   /// "encoder, layer 0, time step 3"; empty outside of every Scope.
   std::string to_string() const;
+  /// The same for all time steps: "encoder, layer 0, each time step".
+  std::string modules() const;
 
  private:
   friend class Scope;
   struct Frame {
     Frame* outer;
-    Size step;
+    Size first, last;  // time steps; a module of several has a name too
     std::uint32_t references;
     std::uint32_t name_size;  // the name follows the frame in memory
 
@@ -48,7 +54,7 @@ class Place {
   explicit Place(Frame* frame) : frame_(frame) {
     if (frame_) ++frame_->references;
   }
-  static Place make(std::string_view name, Size step);
+  static Place make(std::string_view name, Size first, Size last);
   static void destroy(Frame* frame);
 
   Frame* frame_ = nullptr;
@@ -57,6 +63,11 @@ class Place {
 /// A time step, for Scope.
 struct TimeStep {
   Size t;
+};
+
+/// Time steps `first` to `last` that are worked on as one, for Scope.
+struct TimeSteps {
+  Size first, last;
 };
 
 /// While alive, what is recorded on this thread lies in a module or a time step of that name.
@@ -70,6 +81,8 @@ class Scope {
  public:
   explicit Scope(std::string_view name);
   explicit Scope(TimeStep step);
+  /// Of a part of a module that works on several time steps at once.
+  Scope(std::string_view name, TimeSteps steps);
   ~Scope();
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;

@@ -2,6 +2,8 @@
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/structural.h>
 
+#include <algorithm>
+
 namespace hindsight {
 namespace {
 
@@ -55,32 +57,47 @@ void put_part(const Variable& place, const Variable& value) {
   place.node()->computed = false;  // the zeros between are computed by no operation
 }
 
-Variable Sequence::put(Size t, const Variable& value) {
-  if (t < 0 || t >= steps_) fail<IndexError>("Sequence: step {} of {}", t, steps_);
+Variable Sequence::put(Size t, const Variable& value) { return place(t, 1, value.shape(), value); }
+
+Variable Sequence::put_steps(Size first, const Variable& values) {
+  if (values.rank() == 0) fail<ShapeError>("Sequence: a scalar holds no steps");
+  Shape shape = values.shape();
+  shape.erase(0);
+  return place(first, values.size(0), shape, values);
+}
+
+/// shape: of one step; values: of that shape for one step, (count, ...) for several.
+Variable Sequence::place(Size first, Size count, const Shape& shape, const Variable& values) {
+  if (first < 0 || first + count > steps_)
+    fail<IndexError>("Sequence: step {} of {}", first < 0 ? first : first + count - 1, steps_);
   if (!whole_) {
-    Shape shape = value.shape();
-    shape.insert(0, steps_);
-    whole_ = Variable::make(shape, value.dtype());
+    Shape whole = shape;
+    whole.insert(0, steps_);
+    whole_ = Variable::make(whole, values.dtype());
     whole_.node()->in_parts = true;
     put_.resize(static_cast<std::size_t>(steps_));
   }
-  if (put_[static_cast<std::size_t>(t)]) fail<IndexError>("Sequence: step {} is put twice", t);
-  Variable step = whole_[t];
-  if (value.shape() != step.shape()) {
-    fail<ShapeError>("Sequence: step {} has shape {}, the others {}", t, value.shape(),
-                     step.shape());
+  for (Size t = first; t < first + count; ++t) {
+    if (put_[static_cast<std::size_t>(t)]) fail<IndexError>("Sequence: step {} is put twice", t);
   }
-  check_same_dtype("Sequence", step, value);
-  copy(value.value(), step.value());
-  put_[static_cast<std::size_t>(t)] = true;
-  if (value.recorded()) {
-    record_step(value, step);
+  Variable steps(whole_.node(), whole_.layout().slice(0, first, count));
+  if (values.rank() < whole_.rank()) steps = whole_[first];
+  Shape others = whole_.shape();
+  others.erase(0);
+  if (shape != others)
+    fail<ShapeError>("Sequence: step {} has shape {}, the others {}", first, shape, others);
+  check_same_dtype("Sequence", steps, values);
+  const ProfileTimer timer;
+  copy(values.value(), steps.value());
+  std::fill_n(put_.begin() + first, count, true);
+  if (values.recorded()) {
+    record_step(values, steps);
   } else {
     constants_ = true;
   }
   // No operation computes a constant step again, so what reads the sequence holds its value.
   if (constants_) whole_.node()->computed = false;
-  return step;
+  return steps;
 }
 
 }  // namespace hindsight

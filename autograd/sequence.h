@@ -13,10 +13,14 @@ class Sequence {
   /// the sequence's. Every step is put once. ShapeError when the shape differs from the first
   /// one's, IndexError for a step outside of the sequence or put before.
   Variable put(Size t, const Variable& value);
+  /// The same for steps `first`, `first` + 1, ... at once; values: (steps, ...).
+  Variable put_steps(Size first, const Variable& values);
   /// The sequence, once every step is put.
   const Variable& values() const { return whole_; }
 
  private:
+  Variable place(Size first, Size count, const Shape& shape, const Variable& values);
+
   Size steps_;
   Variable whole_;
   pool::Vector<bool> put_;  // which steps are

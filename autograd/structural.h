@@ -1,6 +1,7 @@
 #pragma once
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/sweep.h>
 
 #include <vector>
@@ -119,6 +120,7 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
   }
   using Structural = detail::StructuralOperation<Forward, Backward>;
   if (recorded) {
+    const ProfileTimer timer;
     auto operation =
         new_operation<Structural>(name, inputs, count, retain, tape->id(), forward, backward);
     forward(Inputs(operation->inputs().first, count), output.value());

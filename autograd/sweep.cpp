@@ -1,4 +1,5 @@
 #include <hindsight/autograd/finite.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/reduce.h>
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
@@ -7,9 +8,14 @@
 namespace hindsight {
 
 void Sweep::through(Operation& operation) {
-  if (!recorded_ && !finite_checks()) return operation.backward(*this);
+  const ProfileTimer timer;
+  if (!recorded_ && !finite_checks()) {
+    operation.backward(*this);
+    return timer.swept(operation);
+  }
   const PlaceGuard there(operation.place());
   operation.backward(*this);
+  timer.swept(operation);
   if (!recorded_) check_finite_gradients(operation);
 }
 

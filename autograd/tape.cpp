@@ -1,4 +1,5 @@
 #include <hindsight/autograd/finite.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/tape.h>
 #include <hindsight/autograd/weight_gradient.h>
@@ -26,6 +27,24 @@ std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
   return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
 }
 
+// Brings back every value from `op` on that had been released, in the order they were computed.
+template <class Next>
+void restore(Operation* op, std::vector<Variable>* restored, Next next) {
+  bool finished = false;
+  const OnExit end{[&] {
+    for (const Variable& value : *restored) value.node()->restoring = false;
+    if (!finished) restored->clear();  // some are half computed: all are released again
+  }};
+  for (; op; op = next(op)) {
+    Node* node = op->output().node();
+    if (node->value && !node->restoring) continue;
+    if (!node->restoring) restored->push_back(op->output().variable());
+    node->restoring = true;
+    op->run();
+  }
+  finished = true;
+}
+
 }  // namespace
 
 Tape* Tape::current() { return current_tape; }
@@ -42,8 +61,8 @@ Tape::~Tape() {
 Tape::Pause::Pause() : paused_(current_tape) { current_tape = nullptr; }
 Tape::Pause::~Pause() { current_tape = paused_; }
 
-Tape::Resume::Resume(Tape* tape) : before_(std::exchange(current_tape, tape)) {}
-Tape::Resume::~Resume() { current_tape = before_; }
+Tape::Current::Current(Tape* tape) : before_(std::exchange(current_tape, tape)) {}
+Tape::Current::~Current() { current_tape = before_; }
 
 // Frees all operations from the youngest, so that nothing is nested however long the tape.
 void Tape::forget() {
@@ -71,6 +90,7 @@ void Operation::record_output(const Variable& output) {
   output_ = Operand(output, Operand::Keep::nothing, tape->id());
   place_ = Place::current();
   tape->append(this);
+  if (Profile* profile = Profile::current()) profile->recorded(*this, tape->id());
 }
 
 void Tape::append(Operation* operation) {
@@ -152,7 +172,10 @@ void Tape::check_parameters(const char* op) const {
 // Computes the products that the sweep put off.
 void Tape::flush() {
   for (ParameterUse* use = uses_; use; use = use->next) {
-    use->flush();
+    {
+      const ProfileTimer timer;
+      if (use->flush()) timer.swept("weight gradient", use->parameter.name());
+    }
     if (finite_checks()) check_finite_gradient(*use);
   }
 }
@@ -174,7 +197,15 @@ void Tape::backward(const Variable& loss) {
   Sweep sweep(false, Sweep::After::use_up);
   sweep.add(Operand(loss, Operand::Keep::nothing, id_),
             Tensor::full(loss.shape(), 1, loss.dtype()));
-  for (Operation* op = last_; op; op = last_) {
+  use_up(nullptr);
+  flush();
+  finished = true;
+}
+
+void Tape::use_up(const Operation* mark) {
+  Pause pause;
+  Sweep sweep(false, Sweep::After::use_up);
+  for (Operation* op = last_; op != mark; op = last_) {
     Node* node = op->output().node();
     if (!node->gradient->empty()) sweep.through(*op);
     node->add_record();
@@ -182,25 +213,21 @@ void Tape::backward(const Variable& loss) {
     if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
     node->drop_record();
   }
-  flush();
-  finished = true;
 }
 
-// Brings back every value computed after `before` that had been released, in their order.
-void Tape::restore_values(Operation* before) {
-  bool finished = false;
-  const OnExit end{[&] {
-    for (const Variable& value : restored_) value.node()->restoring = false;
-    if (!finished) restored_.clear();  // some are half computed: all are released again
-  }};
-  for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
-    Node* node = op->output().node();
-    if (node->value && !node->restoring) continue;
-    if (!node->restoring) restored_.push_back(op->output().variable());
-    node->restoring = true;
-    op->run();
+void Tape::derive(const Operation* mark, Sweep& sweep) {
+  restore_values(mark);
+  for (Operation* op = last_; op != mark; op = op->previous_) {
+    if (op->output().node()->contributions) sweep.through(*op);
   }
-  finished = true;
+}
+
+void Tape::drop_after(const Operation* mark) {
+  while (last_ != mark) drop(last_);
+}
+
+void Tape::restore_values(Operation* before) {
+  restore(before ? before->next_ : first_, &restored_, [](Operation* op) { return op->next_; });
 }
 
 // Only what lies between the inputs and the end of the tape gets a gradient.

@@ -79,24 +79,32 @@ class Tape {
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
   const Operation* oldest() const { return first_; }  ///< Operation::next() leads to the others
+  /// Sweeps what was recorded after `mark`, youngest first, frees what is passed, and records
+  /// nothing.
+  void use_up(const Operation* mark);
+  /// Sweeps the same in a recorded sweep: it stays, and so does what the sweep records.
+  void derive(const Operation* mark, Sweep& sweep);
+  /// Frees it without a sweep.
+  void drop_after(const Operation* mark);
+
+  /// While alive, this tape is the current one, or none is.
+  class Current {
+   public:
+    explicit Current(Tape* tape);
+    ~Current();
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    Tape* before_;
+  };
+
   ParameterUse& use_of(const Parameter& parameter);
   Operation* youngest() const { return last_; }
 
  private:
   friend class Sweep;
   friend class Pushforward;
-
-  /// While alive, a tape is the current one.
-  class Resume {
-   public:
-    explicit Resume(Tape* tape);
-    ~Resume();
-    Resume(const Resume&) = delete;
-    Resume& operator=(const Resume&) = delete;
-
-   private:
-    Tape* before_;
-  };
 
   void drop(Operation* operation);
   void flush();

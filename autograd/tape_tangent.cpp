@@ -61,7 +61,8 @@ std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
                                     const TangentOptions& options) {
   if (directions.size() != inputs.size())
     fail<TapeError>("tangent: {} directions for {} inputs", directions.size(), inputs.size());
-  Pushforward sweep(*this);
+  Pushforward sweep(*this,
+                    options.create_graph ? Pushforward::Keep::records : Pushforward::Keep::nothing);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Variable &input = inputs[i], &direction = directions[i];
     if (!input || input.node()->tape != id_ || input.node()->computed ||
@@ -80,12 +81,11 @@ std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
     sweep.seed(input, direction);
   }
   check_parameters("tangent");
-  const Resume resume(this);
+  const Current resumed(this);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) fail<TapeError>("tangent: output {} is an empty Variable", i);
   }
-  sweep.run(nullptr,
-            options.create_graph ? Pushforward::Keep::records : Pushforward::Keep::nothing);
+  sweep.run(nullptr);
   std::vector<Variable> results;
   for (const Variable& output : outputs) {
     const Variable tangent = sweep.tangent(output);

@@ -26,6 +26,7 @@ struct Node {
   bool wanted = false;     ///< the current sweep asks for its gradient
   bool restoring = false;  ///< a released value that several operations compute again, part by part
   bool keep_gradient = false;  ///< the sweep's caller reads the gradient afterwards
+  bool marked = false;         ///< by a walk over the tape, which takes its marks away again
   Shape shape;                 ///< of the whole value
   Buffer value;                ///< empty once released
   Size base = 0;               ///< elements before the value in its buffer

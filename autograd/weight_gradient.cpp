@@ -139,10 +139,11 @@ void ParameterUse::defer(const Layout& weight, const Tensor& input, const Tensor
   gradients_.prepend(gradient);
 }
 
-void ParameterUse::flush() {
-  if (gradients_.rows() == 0) return;
+bool ParameterUse::flush() {
+  if (gradients_.rows() == 0) return false;
   add_weight_gradient(leaf, weight_, inputs_.matrix(), gradients_.matrix());
   discard();
+  return true;
 }
 
 void ParameterUse::discard() {

@@ -49,8 +49,8 @@ struct ParameterUse {
   /// Later adds input^T gradient to the gradient of the parameter seen as `weight` (inputs,
   /// outputs).
   void defer(const Layout& weight, const Tensor& input, const Tensor& gradient);
-  /// Computes what was deferred.
-  void flush();
+  /// Computes what was deferred; false where nothing was.
+  bool flush();
   /// Forgets it instead.
   void discard();
   /// Makes ready for products with the parameter seen as `weight`.

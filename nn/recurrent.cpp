@@ -1,8 +1,10 @@
+#include <hindsight/autograd/checkpoint.h>
 #include <hindsight/autograd/dropout.h>
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/scope.h>
 #include <hindsight/autograd/sequence.h>
 #include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/tape.h>
 #include <hindsight/nn/mode.h>
 #include <hindsight/nn/recurrent.h>
 
@@ -37,16 +39,22 @@ Variable without_padding(const Variable& inputs, const std::vector<Size>& length
 /// few enough that the steps find the result, and the sweep its gradient, still in the cache.
 constexpr Size kProjectedRows = 512;
 
-/// What a layer reads: vectors (T, B, I), or symbols (T, B) in the first layer.
-struct LayerInputs {
-  Variable vectors;
-  const Indices* symbols;
+/// One layer in one direction, with all that its steps read, so that they can be run again.
+struct Layer {
+  std::shared_ptr<const Cell> cell;
+  Variable vectors;  ///< (T, B, I), or
+  Indices symbols;   ///< (T, B)
+  Direction direction;
+  Size steps, batch;
+  Variable masks;  ///< where a row is shorter than others
+  Size shortest;   ///< row
+  bool trains;
 
-  Size steps() const { return symbols ? symbols->shape()[0] : vectors.size(0); }
-  Size batch() const { return symbols ? symbols->shape()[1] : vectors.size(1); }
-  Variable project(const Cell& cell, Size start, Size count) const {
-    return symbols ? cell.project(symbols->rows(start, count))
-                   : cell.project(slice(vectors, 0, start, count));
+  bool forward() const { return direction == Direction::forward; }
+  Size time_of(Size i) const { return forward() ? i : steps - 1 - i; }
+  Variable project(Size start, Size count) const {
+    return vectors ? cell->project(slice(vectors, 0, start, count))
+                   : cell->project(symbols.rows(start, count));
   }
 };
 
@@ -54,53 +62,96 @@ struct LayerInputs {
 class ScopeName {
  public:
   template <class... Arguments>
-  explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments)
-      : size_(fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size) {}
+  explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+    size_ = fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size;
+  }
   operator std::string_view() const { return {text_.data(), std::min(size_, text_.size())}; }
 
  private:
   std::array<char, 64> text_;
-  std::size_t size_;
+  std::size_t size_ = 0;
 };
 
-/// One layer in one direction; leaves the final state in *state.
-Variable unroll_layer(const Cell& cell, const LayerInputs& inputs, const std::vector<Size>& lengths,
-                      Direction direction, State* state) {
-  const Size steps = inputs.steps(),
-             block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, inputs.batch()));
-  const Size shortest = lengths.empty() ? steps : *std::min_element(lengths.begin(), lengths.end());
-  const int parts = state->size();
-  Variable masks;  // where a row is shorter than others
-  if (shortest < steps) masks = row_masks(lengths, steps, (*state)[0].dtype());
-  *state = cell.begin(*state);
-  Sequence outputs(steps);
+/// Rows that are over keep their state and output zero; returns the output.
+Variable freeze_finished(const Variable& inside, const State& before, int parts, State* next) {
+  const Variable output = where(inside, (*next)[0], 0.0);
+  for (int k = 0; k < parts; ++k) (*next)[k] = where(inside, (*next)[k], before[k]);
+  return output;
+}
+
+/// The steps from the `begin`-th up to the `end`-th in the layer's direction; leaves the state
+/// after them, whose first `parts` parts change, in *state. Returns their outputs in the order of
+/// time.
+Variable run_steps(const Layer& layer, Size begin, Size end, int parts, State* state) {
+  const Size block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, layer.batch));
+  const Size earliest = std::min(layer.time_of(begin), layer.time_of(end - 1));
+  Sequence outputs(end - begin);
   Variable projected;
-  for (Size i = 0; i < steps; ++i) {
-    const bool forward = direction == Direction::forward;
-    const Size t = forward ? i : steps - 1 - i, within = i % block,
-               count = std::min(block, steps - (i - within));
+  for (Size i = begin; i < end; ++i) {
+    const Size t = layer.time_of(i), within = (i - begin) % block,
+               count = std::min(block, end - (i - within));
     if (within == 0) {
-      const Size start = forward ? t : t - count + 1;
-      const Scope scope(ScopeName("projection of steps {} to {}", start, start + count - 1));
-      projected = inputs.project(cell, start, count);
+      const Size start = layer.forward() ? t : t - count + 1;
+      const Scope scope("projection", TimeSteps{start, start + count - 1});
+      projected = layer.project(start, count);
     }
     const Scope scope(TimeStep{t});
-    State next = cell.step(projected[forward ? within : count - 1 - within], *state);
+    State next = layer.cell->step(projected[layer.forward() ? within : count - 1 - within], *state);
     if (next.size() != state->size()) {
       fail<ShapeError>("Recurrent: the cell's step returned a state of {} parts; it was given {}",
                        next.size(), state->size());
     }
-    if (t < shortest) {
-      next[0] = outputs.put(t, next[0]);
-    } else {  // rows that are over keep their state and output zero
-      const Variable inside = masks[t];
-      outputs.put(t, where(inside, next[0], 0.0));
-      for (int k = 0; k < parts; ++k) next[k] = where(inside, next[k], (*state)[k]);
+    if (t < layer.shortest) {
+      next[0] = outputs.put(t - earliest, next[0]);
+    } else {
+      outputs.put(t - earliest, freeze_finished(layer.masks[t], *state, parts, &next));
     }
     *state = std::move(next);
   }
-  state->resize(parts);
   return outputs.values();
+}
+
+/// The same as a checkpoint; nothing is returned where nobody wants the outputs.
+Variable run_segment(const Layer& layer, Size begin, Size end, int parts, bool wants_outputs,
+                     State* state) {
+  const Size first = std::min(layer.time_of(begin), layer.time_of(end - 1));
+  const Scope scope("segment", TimeSteps{first, first + end - begin - 1});
+  const auto run = [=](const std::vector<Variable>& given) {
+    const auto mode = layer.trains ? nullptr : std::make_unique<Evaluation>();
+    State s;
+    for (const Variable& part : given) s.push_back(part);
+    const Variable outputs = run_steps(layer, begin, end, parts, &s);
+    std::vector<Variable> results;
+    for (int k = 0; k < parts; ++k) results.push_back(s[k]);
+    if (wants_outputs) results.push_back(outputs);
+    return results;
+  };
+  std::vector<Variable> given;
+  for (int k = 0; k < state->size(); ++k) given.push_back((*state)[k]);
+  const std::vector<Variable> results = checkpoint(run, given);
+  for (int k = 0; k < parts; ++k) (*state)[k] = results[static_cast<std::size_t>(k)];
+  return wants_outputs ? results.back() : Variable();
+}
+
+/// All steps of a layer; leaves the final state in *state.
+Variable unroll_layer(const Layer& layer, Size checkpoint_every, bool wants_outputs, State* state) {
+  const int parts = state->size();
+  *state = layer.cell->begin(*state);
+  Variable result;
+  if (checkpoint_every > 0 && Tape::current()) {
+    Sequence outputs(layer.steps);
+    for (Size begin = 0; begin < layer.steps; begin += checkpoint_every) {
+      const Size end = std::min(layer.steps, begin + checkpoint_every);
+      const Variable part = run_segment(layer, begin, end, parts, wants_outputs, state);
+      const Size first = std::min(layer.time_of(begin), layer.time_of(end - 1));
+      if (wants_outputs) outputs.put_steps(first, part);
+    }
+    result = outputs.values();
+  } else {
+    result = run_steps(layer, 0, layer.steps, parts, state);
+  }
+  state->resize(parts);
+  return wants_outputs ? result : Variable();
 }
 
 }  // namespace
@@ -163,6 +214,11 @@ void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
     if (length < 1 || length > steps)
       fail<IndexError>("Recurrent: length {} is outside of [1, {}]", length, steps);
   }
+  if (options.checkpoint_every < 0) {
+    fail<OptionError>(
+        "Recurrent: checkpoint_every is {}; a number of steps, or 0 for none, is needed",
+        options.checkpoint_every);
+  }
   if (!options.initial.empty() && options.initial.size() != cells_.size()) {
     fail<ShapeError>("Recurrent: {} initial states for {} layers and directions",
                      options.initial.size(), cells_.size());
@@ -172,30 +228,41 @@ void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
 Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
                           const UnrollOptions& options) {
   check_arguments(inputs, symbols, options);
-  const Size batch = symbols ? symbols->shape()[1] : inputs.size(1);
+  const std::vector<Size>& lengths = options.lengths;
+  const Shape& shape = symbols ? symbols->shape() : inputs.shape();
   const std::size_t directions = options_.bidirectional ? 2 : 1;
   const DType dtype = cells_.front()->dtype();
   Unrolled result;
   const Scope scope(path_or("Recurrent"));
-  Variable layer_inputs = symbols ? inputs : without_padding(inputs, options.lengths);
+  Layer layer{{},
+              symbols ? Variable() : without_padding(inputs, lengths),
+              symbols ? *symbols : Indices(),
+              Direction::forward,
+              shape[0],
+              shape[1],
+              {},
+              lengths.empty() ? shape[0] : *std::min_element(lengths.begin(), lengths.end()),
+              training()};
+  if (layer.shortest < layer.steps) layer.masks = row_masks(lengths, layer.steps, dtype);
   for (std::size_t i = 0; i < cells_.size(); i += directions) {
+    const bool last = i + directions == cells_.size();
     Variable outputs[2];
     for (std::size_t d = 0; d < directions; ++d) {
-      const Cell& cell = *cells_[i + d];
-      State state =
-          options.initial.empty() ? zero_state(cell, batch, dtype) : options.initial[i + d];
-      check_state(cell, state, batch, i + d);
+      layer.cell = cells_[i + d];
+      layer.direction = d == 0 ? Direction::forward : Direction::reverse;
+      State state = options.initial.empty() ? zero_state(*layer.cell, layer.batch, dtype)
+                                            : options.initial[i + d];
+      check_state(*layer.cell, state, layer.batch, i + d);
       const Scope direction(ScopeName("layer {}{}", i / directions, d == 0 ? "" : " reverse"));
-      const LayerInputs layer{layer_inputs, i == 0 ? symbols : nullptr};
-      outputs[d] = unroll_layer(cell, layer, options.lengths,
-                                d == 0 ? Direction::forward : Direction::reverse, &state);
+      outputs[d] =
+          unroll_layer(layer, options.checkpoint_every, !(last && options.final_only), &state);
       result.final.push_back(std::move(state));
     }
-    layer_inputs = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
-    const bool last = i + directions == cells_.size();
-    if (!last && training()) layer_inputs = dropout(layer_inputs, options_.dropout, rng_);
+    if (last && options.final_only) break;
+    layer.vectors = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
+    if (!last && training()) layer.vectors = dropout(layer.vectors, options_.dropout, rng_);
   }
-  result.outputs = layer_inputs;
+  if (!options.final_only) result.outputs = layer.vectors;
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <hindsight/nn/cell.h>
 
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 namespace hindsight::nn {
@@ -28,6 +29,10 @@ struct Unrolled {
 struct UnrollOptions {
   States initial = {};             ///< zeros when left out
   std::vector<Size> lengths = {};  ///< of each batch row; T for all when left out
+  /// k: keeps the state of every k-th step alone and computes the steps between once more in the
+  /// sweep (checkpoint()); near sqrt(T) it takes the least memory. 0: keeps all.
+  Size checkpoint_every = 0;
+  bool final_only = false;  ///< leaves `outputs` empty, which a long sequence has no memory for
 };
 
 /// Unrolls cells over time. Rows past their length keep their state and output zero; the reverse
@@ -38,11 +43,10 @@ class Unroller : public Module {
   Unrolled operator()(const Variable& inputs, const UnrollOptions& options = {});
   /// symbols: (T, B), each standing for a one-hot vector of width I.
   Unrolled operator()(const Indices& symbols, const UnrollOptions& options = {});
-  Unrolled operator()(const Variable& inputs, const States& initial) {
+  /// With initial states. (A template, so that braces mean UnrollOptions.)
+  template <class Inputs, class S, std::enable_if_t<std::is_same_v<S, States>, int> = 0>
+  Unrolled operator()(const Inputs& inputs, const S& initial) {
     return (*this)(inputs, UnrollOptions{initial, {}});
-  }
-  Unrolled operator()(const Indices& symbols, const States& initial) {
-    return (*this)(symbols, UnrollOptions{initial, {}});
   }
 
   const RecurrentOptions& options() const { return options_; }

@@ -391,6 +391,20 @@ TEST_CASE("rearranging") {
          return tanh(sequence.values()) * h;
        },
        {{2, 17}}},
+      {"a sequence put several steps at once",
+       [](In x) {
+         Sequence sequence(4);
+         const Variable later = sequence.put_steps(1, tanh(x[0]));
+         sequence.put(0, later[2] * x[1]);
+         return tanh(sequence.values()) * later[0];
+       },
+       {{3, 2, 17}, {17}}},
+      {"checkpoint",
+       [](In x) {
+         const auto f = [b = x[1]](In in) { return tanh(matmul(in[0], in[1]) * b); };
+         return checkpoint(f, {x[0], transpose(x[0])}) * x[1];
+       },
+       {{5, 3}, {5}}},
       {"a sequence that begins with a constant",
        [](In x) {
          Sequence sequence(3);
