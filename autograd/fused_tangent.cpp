@@ -54,7 +54,7 @@ void TangentOperation::backward_recorded(Sweep& sweep) const {
   Tape& tape = *Tape::current();
   const int leaves = of_.kernels_->leaves;
   std::array<Variable, kMaxLeaves> copies, gradients;
-  Pushforward along(tape);
+  Pushforward along(tape, Pushforward::Keep::records);
   for (int k = 0; k < leaves; ++k) {
     const auto i = static_cast<std::size_t>(k);
     const Operand& tangent = operands_[2 * k + 1];
@@ -64,7 +64,7 @@ void TangentOperation::backward_recorded(Sweep& sweep) const {
   }
   Operation* const mark = tape.youngest();
   of_.kernels_->derive(program_, copies.data(), sweep.gradient_variable(output_), gradients.data());
-  along.run(mark, Pushforward::Keep::records);
+  along.run(mark);
   for (int k = 0; k < leaves; ++k) {
     const Variable& gradient = gradients[static_cast<std::size_t>(k)];
     if (operands_[2 * k + 1].node()) sweep.add(operands_[2 * k + 1], gradient);
