@@ -152,7 +152,7 @@ void check_with_graphviz(const std::string& text) {
   if (!installed) return;
   const std::filesystem::path path = std::filesystem::temp_directory_path() / "hindsight_dot_test";
   std::ofstream(path) << text;
-  CHECK(std::system(("dot -Tsvg " + path.string() + " >/dev/null").c_str()) == 0);
+  CHECK(std::system(("dot -Tsvg " + path.string() + " >/dev/null 2>&1").c_str()) == 0);
   std::filesystem::remove(path);
 }
 
