@@ -11,7 +11,7 @@ using CheckpointFunction = std::function<std::vector<Variable>(const std::vector
 
 namespace detail {
 std::vector<Variable> checkpoint(CheckpointFunction fn, const std::vector<Variable>& inputs);
-}
+}  // namespace detail
 
 /// fn(inputs), of which the tape keeps the inputs and the outputs, and nothing between: the sweep
 /// computes it once more before it goes back through it (Griewank & Walther 2000, doi

@@ -226,7 +226,7 @@ void Tape::drop_after(const Operation* mark) {
   while (last_ != mark) drop(last_);
 }
 
-void Tape::restore_values(Operation* before) {
+void Tape::restore_values(const Operation* before) {
   restore(before ? before->next_ : first_, &restored_, [](Operation* op) { return op->next_; });
 }
 

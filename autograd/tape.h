@@ -112,7 +112,7 @@ class Tape {
   void settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs);
   void check_output(const char* op, const Variable& output) const;
   void check_parameters(const char* op) const;
-  void restore_values(Operation* before);
+  void restore_values(const Operation* before);
   Variable pull_back(Operation* before, const std::vector<Variable>& outputs,
                      const std::vector<Variable>& cotangents, const Variable& input);
   void mark_wanted(const std::vector<Variable>& inputs);

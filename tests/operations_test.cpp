@@ -23,7 +23,8 @@ std::string text_of(const fs::path& file) {
 }
 
 // What is declared like an operation, but is a means to write or to differentiate one.
-const Names kMeans{"apply", "elementwise", "take_contributions"};
+const Names kMeans{"apply",          "elementwise", "take_contributions", "part_of",
+                   "empty_sequence", "jacobian",    "random_like"};
 
 // What has no derivative: it gives whole numbers or constants.
 const Names kWithoutGradient{"argmax", "dropout_mask", "stop_gradient"};
