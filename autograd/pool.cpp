@@ -4,14 +4,7 @@
 #include <new>
 #include <type_traits>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HINDSIGHT_POISON 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HINDSIGHT_POISON 1
-#endif
-#endif
-#ifdef HINDSIGHT_POISON
+#ifdef HINDSIGHT_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -63,7 +56,7 @@ thread_local Lists lists{};  // a constant: without {} every access asks whether
 void system_release(void* block) { ::operator delete (block, std::align_val_t{kAlignment}); }
 
 void poison(void* block, std::size_t bytes) {
-#ifdef HINDSIGHT_POISON
+#ifdef HINDSIGHT_ADDRESS_SANITIZER
   // The first word holds the list and stays readable.
   ASAN_POISON_MEMORY_REGION(static_cast<char*>(block) + sizeof(Idle), bytes - sizeof(Idle));
 #else
@@ -72,7 +65,7 @@ void poison(void* block, std::size_t bytes) {
 }
 
 void unpoison(void* block, std::size_t bytes) {
-#ifdef HINDSIGHT_POISON
+#ifdef HINDSIGHT_ADDRESS_SANITIZER
   ASAN_UNPOISON_MEMORY_REGION(block, bytes);
 #else
   (void)block, (void)bytes;

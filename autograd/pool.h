@@ -3,6 +3,15 @@
 #include <cstdint>
 #include <vector>
 
+// g++ and clang++ say in different ways that AddressSanitizer watches.
+#if defined(__SANITIZE_ADDRESS__)
+#define HINDSIGHT_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HINDSIGHT_ADDRESS_SANITIZER 1
+#endif
+#endif
+
 /// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
 /// so a training step after the first asks the system for nothing. A thread keeps no more blocks
 /// than it allocated: what another thread made and it releases beyond that goes back to the system.

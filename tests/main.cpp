@@ -1,14 +1,6 @@
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "support.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define HINDSIGHT_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HINDSIGHT_ADDRESS_SANITIZER 1
-#endif
-#endif
-
 #ifdef HINDSIGHT_ADDRESS_SANITIZER
 
 // The sanitizer has a new of its own, which finds more than counting it would.

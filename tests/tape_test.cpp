@@ -350,7 +350,7 @@ void* train_long(void* result) {
 }
 
 TEST_CASE("a tape of 100,000 steps trains in 256 KiB of stack") {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(HINDSIGHT_ADDRESS_SANITIZER)
   constexpr std::size_t kStack = 1 << 20;  // sanitizers' frames are larger
 #else
   constexpr std::size_t kStack = 256 << 10;
