@@ -11,6 +11,19 @@ using CheckpointFunction = std::function<std::vector<Variable>(const std::vector
 
 namespace detail {
 std::vector<Variable> checkpoint(CheckpointFunction fn, const std::vector<Variable>& inputs);
+
+/// While alive, checkpoints of this thread just call their function, so that each of its operations
+/// is on the tape.
+class WithoutCheckpoints {
+ public:
+  WithoutCheckpoints();
+  ~WithoutCheckpoints();
+  WithoutCheckpoints(const WithoutCheckpoints&) = delete;
+  WithoutCheckpoints& operator=(const WithoutCheckpoints&) = delete;
+
+ private:
+  bool outer_;
+};
 }  // namespace detail
 
 /// fn(inputs), of which the tape keeps the inputs and the outputs, and nothing between: the sweep

@@ -76,11 +76,11 @@ class Subject {
     return result;
   }
 
- private:
   std::string name(std::size_t i) const {
     return parameters_.empty() ? fmt::format("input {}", i) : "parameter " + parameters_[i].name();
   }
 
+ private:
   const char* op_;
   ParameterFunction f_;
   std::vector<Parameter> parameters_;
@@ -90,9 +90,10 @@ class Subject {
 
 /// Directions as the tape takes them. As parameters, because of these it keeps transposed copies: a
 /// recurrent product with a direction is done at every step.
-std::vector<Variable> as_parameters(const std::vector<Tensor>& directions) {
+std::vector<Variable> as_parameters(const Subject& subject, const std::vector<Tensor>& directions) {
   std::vector<Variable> result;
-  for (const Tensor& direction : directions) result.emplace_back(Parameter("direction", direction));
+  for (std::size_t i = 0; i < directions.size(); ++i)
+    result.emplace_back(Parameter("the direction of " + subject.name(i), directions[i]));
   return result;
 }
 
@@ -100,15 +101,16 @@ Pushed push(Subject& subject, const std::vector<Tensor>& directions) {
   subject.check_directions(directions);
   Tape tape;
   const Variable value = subject.record(tape);
-  const Variable tangent = tape.tangent({value}, subject.variables(), as_parameters(directions))[0];
-  return {value.value(), tangent.value()};
+  const Variable tangent =
+      tape.tangent({value}, subject.variables(), as_parameters(subject, directions))[0];
+  return {value.value().contiguous_copy(), tangent.value().contiguous_copy()};
 }
 
 Pulled pull(const char* op, Subject& subject, const Tensor& cotangent) {
   Tape tape;
   const Variable value = subject.record(tape);
   Subject::check_like(op, "cotangent", "the output", cotangent, value.shape(), value.dtype());
-  return {value.value(), subject.pull(tape, value, cotangent)};
+  return {value.value().contiguous_copy(), subject.pull(tape, value, cotangent)};
 }
 
 Tensor one_at(const Shape& shape, DType dtype, Size i) {
@@ -156,8 +158,8 @@ std::vector<Tensor> hessian_product(Subject& subject, const std::vector<Tensor>&
   Tape tape;
   const Variable loss = subject.record(tape);
   subject.check_scalar(loss);
-  const Variable slope = tape.tangent({loss}, subject.variables(), as_parameters(directions),
-                                      {.create_graph = true})[0];
+  const Variable slope = tape.tangent(
+      {loss}, subject.variables(), as_parameters(subject, directions), {.create_graph = true})[0];
   return subject.pull(tape, slope, Tensor::full(slope.shape(), 1, slope.dtype()));
 }
 
@@ -166,7 +168,8 @@ std::vector<Tensor> gauss_newton_product(const char* op, Subject& subject, const
   subject.check_directions(directions);
   Tape tape;
   const Variable outputs = subject.record(tape);
-  const Variable moved = tape.tangent({outputs}, subject.variables(), as_parameters(directions))[0];
+  const Variable moved =
+      tape.tangent({outputs}, subject.variables(), as_parameters(subject, directions))[0];
   const InputFunction of_outputs = [&](const std::vector<Variable>& x) { return loss(x[0]); };
   Subject curved(op, of_outputs, {outputs.value().contiguous_copy()});
   return subject.pull(tape, outputs, hessian_product(curved, {moved.value()})[0]);

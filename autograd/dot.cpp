@@ -64,7 +64,9 @@ std::vector<const Operation*> operations_before(const Variable& output, const Ta
     const bool in_parts = op->output().node()->in_parts;
     if (in_parts && std::none_of(found->second.begin(), found->second.end(), meets)) continue;
     result.push_back(op);
-    for (int i = 0; i < op->inputs().second; ++i) reads(op->inputs().first[i]);
+    for (int i = 0; i < op->inputs().second; ++i) {
+      if (op->inputs().first[i].node()) reads(op->inputs().first[i]);
+    }
   }
   std::reverse(result.begin(), result.end());
   return result;
@@ -210,6 +212,7 @@ void Drawing::add(const Operation& op) {
   const auto [inputs, count] = op.inputs();
   for (int i = 0; i < count; ++i) {
     const Operand& input = inputs[i];
+    if (!input.node()) continue;
     const auto found = sources_.find(input.node());
     bool drawn = false;
     if (input.tracked() && found != sources_.end()) {

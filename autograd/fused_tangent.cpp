@@ -1,6 +1,7 @@
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/fused_passes.h>
+#include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/pushforward.h>
 
 namespace hindsight::detail {
@@ -99,6 +100,7 @@ void FusedOperation::push_forward(Pushforward& sweep) {
     moves = moves || tangents[i];
   }
   if (!moves || output_.shape().elements() == 0) return;
+  const ProfileTimer timer;
   for (int q = 0; q < kernels_->kept; ++q) kept[static_cast<std::size_t>(q)] = kept_values(q);
   const Variable output = Variable::make(output_.shape(), output_.node()->dtype);
   auto tangent =

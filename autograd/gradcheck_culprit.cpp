@@ -70,6 +70,7 @@ class OwnGradients {
     const auto [inputs, count] = op.inputs();
     for (int i = 0; i < count; ++i) {
       Node* node = inputs[i].node();
+      if (!node) continue;
       saved_.emplace_back(node, node->gradient);
       node->gradient = &node->own_gradient;
     }
@@ -219,7 +220,7 @@ class CutOffs {
   std::optional<Culprit> among_inputs(const Operation& op) const {
     const auto [inputs, count] = op.inputs();
     for (int i = 0; i < count; ++i) {
-      if (inputs[i].tracked() || !inputs[i].node()->value) continue;
+      if (inputs[i].tracked() || !inputs[i].node() || !inputs[i].node()->value) continue;
       const std::string* name = name_of(inputs[i]);
       if (!name) continue;
       Culprit culprit = blame(op, Culprit::Kind::constant);

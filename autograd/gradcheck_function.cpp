@@ -1,3 +1,4 @@
+#include <hindsight/autograd/checkpoint.h>
 #include <hindsight/autograd/finite.h>
 #include <hindsight/autograd/fused.h>
 #include <hindsight/autograd/gradcheck_function.h>
@@ -11,6 +12,7 @@ InDouble::InDouble(const std::vector<Parameter>& parameters) : parameters_(param
     p.data()->value =
         p.dtype() == DType::f64 ? p.value().contiguous_copy() : p.value().to(DType::f64);
     gradients_.push_back(std::exchange(p.data()->gradient, Gradient()));
+    versions_.push_back(p.data()->version);
     p.changed();
   }
 }
@@ -19,7 +21,7 @@ InDouble::~InDouble() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     parameters_[i].data()->value = values_[i];
     parameters_[i].data()->gradient = gradients_[i];
-    parameters_[i].changed();
+    parameters_[i].data()->version = versions_[i];  // it is as it was, for who looks at it
   }
 }
 
@@ -134,6 +136,7 @@ std::vector<Tensor> CheckedFunction::second_gradients(const std::vector<Tensor>&
 
 std::optional<Culprit> CheckedFunction::culprit(int order, const std::vector<Tensor>& directions,
                                                 const CheckOptions& options) const {
+  const detail::WithoutCheckpoints everything_recorded;
   Recording recording(*this);
   if (order == 2) recording.slope(directions);
   return find_culprit(recording.tape, recording.leaves, recording.forward_end, options);

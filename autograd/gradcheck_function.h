@@ -16,6 +16,7 @@ class InDouble {
   std::vector<Parameter> parameters_;
   std::vector<Tensor> values_;
   std::vector<Gradient> gradients_;
+  std::vector<std::uint64_t> versions_;
 };
 
 /// A scalar function of inputs and parameters, under test: its value and its derivatives, by the

@@ -70,8 +70,9 @@ std::string CheckReport::to_string() const {
   if (passed) return text;
   for (const CheckedTensor& tensor : tensors) {
     if (tensor.failed == 0) continue;
-    text += fmt::format("\n  {} {}: {} of {} wrong", tensor.full_name(), tensor.shape,
-                        tensor.failed, tensor.checked);
+    const bool one = tensor.worst.index != CheckedElement::kDirection;
+    text += fmt::format("\n  {}{}: {} of {} wrong", tensor.full_name(),
+                        one ? " " + tensor.shape.to_string() : "", tensor.failed, tensor.checked);
     list(tensor.failures, tensor.failed, tensor.shape, &text);
   }
   return text + "\n  " + cause;

@@ -1,4 +1,5 @@
 #pragma once
+#include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/structural.h>
 
 #include <type_traits>
@@ -8,24 +9,60 @@
 /// gradient happens to stay.
 namespace hindsight {
 
+namespace detail {
+
+template <class F>
+class GradientHook final : public Operation {
+ public:
+  GradientHook(const Variable& x, const F& f, std::uint64_t tape)
+      : input_(x, Operand::Keep::nothing, tape), f_(f) {}
+  const char* name() const override { return "hook_gradient"; }
+  std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
+  void run() override {
+    Node* node = output_.node();
+    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    copy(input_.variable().value(), output_.variable().value());
+  }
+  void backward(Sweep& sweep) override {
+    Flow flow(sweep, *this);
+    if constexpr (std::is_void_v<std::invoke_result_t<const F&, const Variable&>>) {
+      f_(flow.gradient);
+      flow.add(0, flow.gradient);
+    } else {
+      flow.add(0, f_(flow.gradient));
+    }
+  }
+  void push_forward(Pushforward& sweep) override {
+    if (const Variable tangent = sweep.tangent(input_)) sweep.set(output_, tangent);
+  }
+  bool pushes_with_kept() const override { return true; }
+
+ private:
+  Operand input_;
+  F f_;
+};
+
+}  // namespace detail
+
 /// x, whose gradient f sees on the way back, once a sweep and summed over all uses of the result. A
 /// Variable that f returns goes on in its place (ShapeError, DTypeError where it does not fit x);
-/// an f that returns nothing only looks. In a recorded sweep what f computes is recorded too.
+/// an f that returns nothing only looks. In a recorded sweep what f computes is recorded too, and
+/// must be computed from the gradient with operations on Variables (TapeError). Forward mode does
+/// not see hooks: there the result is x.
 ///
 ///   h = hook_gradient(h, [&](const Variable& g) { norms.push_back(norm(g).item()); });
 template <class F>
 Variable hook_gradient(const Variable& x, const F& f) {
-  return apply(
-      "hook_gradient", {x}, Retain::nothing, x.shape(), x.dtype(),
-      [](Inputs in, const Tensor& out) { copy(in[0], out); },
-      [f](Flow& flow) {
-        if constexpr (std::is_void_v<std::invoke_result_t<const F&, const Variable&>>) {
-          f(flow.gradient);
-          flow.add(0, flow.gradient);
-        } else {
-          flow.add(0, f(flow.gradient));
-        }
-      });
+  if (!x) fail("hook_gradient: input 0 is an empty Variable");
+  const ProfileTimer timer;
+  const Variable output = Variable::make(x.shape(), x.dtype());
+  copy(x.value(), output.value());
+  if (x.recorded()) {
+    new_operation<detail::GradientHook<F>>(x, f, Tape::current()->id())
+        .release()
+        ->record_output(output);
+  }
+  return output;
 }
 
 /// x as a constant: no gradient goes back.

@@ -167,8 +167,9 @@ Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
     product->start(output);
     product.release()->record_output(output);
   } else {
-    multiply_into(a.value(), b.value(), false, output.node()->value.data<std::byte>(),
-                  output.layout());
+    std::byte* const to = output.node()->value.data<std::byte>();
+    multiply_into(a.value(), b.value(), false, to, output.layout());
+    if (second) multiply_into(second->a.value(), second->b.value(), true, to, output.layout());
   }
   return output;
 }
@@ -187,7 +188,7 @@ void MatrixProduct::push_forward(Pushforward& sweep) {
   int count = 0;
   const auto sum_up = [&] {
     if (count == 0) return;
-    const Variable part = matrix_product(terms[0], count == 2 ? &terms[1] : nullptr);
+    const Variable part = checked(matrix_product(terms[0], count == 2 ? &terms[1] : nullptr));
     tangent = tangent ? Variable(tangent + part) : part;
     count = 0;
   };

@@ -68,6 +68,7 @@ class Operation {
 
   virtual ~Operation() = default;
   virtual const char* name() const = 0;
+  /// Of an operand that is left out the node is null.
   virtual std::pair<const Operand*, int> inputs() const = 0;
   /// Computes the output's value from the inputs' values (again, when it had been released).
   virtual void run() = 0;
@@ -94,8 +95,8 @@ class Operation {
  private:
   friend class Tape;
   friend class Sweep;
-  Place place_;
   friend class Pushforward;
+  Place place_;
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
 };

@@ -63,16 +63,22 @@ void Pushforward::run(Operation* before) {
     while (tape_.last_ != last) tape_.drop(tape_.last_);
   };
   if (end == before) return;
+  const std::size_t restored = tape_.restored_.size();
   try {
     for (Operation* op = before ? before->next_ : tape_.first_;; op = op->next_) {
       restore(*op);
       Operation* const mark = tape_.last_;
+      const std::size_t held = tape_.restored_.size();
       op->push_forward(*this);
-      if (keep_ == Keep::nothing) drop_after(mark);
+      if (keep_ == Keep::nothing) {
+        drop_after(mark);
+        tape_.restored_.resize(held);
+      }
       if (op == end) return;
     }
   } catch (...) {
     drop_after(end);  // the tape is as before, to be asked again
+    tape_.restored_.resize(restored);
     throw;
   }
 }
@@ -94,12 +100,7 @@ void Pushforward::transpose(Operation& operation) {
   for (const Sweep::Handed& h : handed) {
     const Variable along = tangent(*h.input);
     if (!along || along.shape().elements() == 0) continue;
-    if (h.gradient.node()->tape != tape_.id()) {
-      fail<TapeError>(
-          "{}: cannot be differentiated again: what it hands back to an input is not computed from "
-          "its gradient with operations on Variables",
-          operation.name());
-    }
+    if (h.gradient.node()->tape != tape_.id()) refuse_again(operation);
     gradients.push_back(h.gradient);
     tangents.push_back(along);
   }

@@ -32,6 +32,9 @@ class Inputs {
 /// broadcasts from, the input's shape, and its type.
 void check_gradient(const Operation& operation, int i, const Variable& gradient);
 
+/// TapeError: what the operation's backward function gives cannot be differentiated again.
+[[noreturn]] void refuse_again(const Operation& operation);
+
 /// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a
 /// recorded one everything is, so that it can be derived again.
 class Flow {
@@ -48,9 +51,11 @@ class Flow {
   Variable output() const { return operation_.output().variable(); }
   bool wants(int i) const { return operands_[i].wanted(); }
   /// Adds to the gradient of input i (axes it had been broadcast along are summed). ShapeError,
-  /// DTypeError, IndexError naming the operation where it is not of the input's shape and type.
+  /// DTypeError, IndexError naming the operation where it is not of the input's shape and type;
+  /// TapeError in a recorded sweep where it is not computed with operations on Variables.
   void add(int i, const Variable& value) {
     check_gradient(operation_, i, value);
+    if (sweep_.recorded() && gradient.recorded() && !value.recorded()) refuse_again(operation_);
     sweep_.add(operands_[i], value);
   }
 

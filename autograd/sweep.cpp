@@ -82,6 +82,13 @@ void check_gradient(const Operation& operation, int i, const Variable& gradient)
   }
 }
 
+void refuse_again(const Operation& operation) {
+  fail<TapeError>(
+      "{}: cannot be differentiated again: what it hands back to an input is not computed from its "
+      "gradient with operations on Variables",
+      operation.name());
+}
+
 void add_contribution(Node* node, const Layout& region, const Variable& value) {
   node->contributions =
       new (pool::allocate(sizeof(Contribution))) Contribution{region, value, node->contributions};

@@ -259,9 +259,9 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
     fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(),
                     outputs.size());
   }
-  for (const Variable& input : inputs) {
-    if (!input || input.node()->tape != id_)
-      fail<TapeError>("gradient: an input is not recorded on this tape");
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i] || inputs[i].node()->tape != id_)
+      fail<TapeError>("gradient: input {} is not recorded on this tape", i);
   }
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) fail<TapeError>("gradient: output {} is an empty Variable", i);
@@ -303,9 +303,11 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
                          name(options.cotangents[i].dtype()));
       }
       // A second handle to the caller's cotangent, whose memory the sweep must not take over.
-      const Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
-      sweep.add(Operand(output, Operand::Keep::nothing, id_),
-                weight ? weight : Variable(Tensor::full(output.shape(), 1, output.dtype())));
+      Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
+      if (!weight) weight = Variable(Tensor::full(output.shape(), 1, output.dtype()));
+      // On the tape, so that what is not computed from it is found out.
+      if (options.create_graph && !weight.recorded()) weight = watch(weight.value());
+      sweep.add(Operand(output, Operand::Keep::nothing, id_), weight);
     }
     for (const Variable& input : inputs) input.node()->keep_gradient = true;
     for (Operation* op = youngest; op; op = op->previous_) {
@@ -315,11 +317,15 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
       if (!node->keep_gradient && !node->in_parts) node->own_gradient.release();
     }
     flush();
-    for (const Variable& input : inputs) {
-      const Operand operand(input, Operand::Keep::nothing, id_);
-      const bool unused = input.node()->gradient->empty() && !input.node()->contributions;
-      if (unused && options.throw_if_unused)
-        fail<TapeError>("gradient: no output depends on one of the inputs");
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Operand operand(inputs[i], Operand::Keep::nothing, id_);
+      const Node* node = inputs[i].node();
+      const bool unused = node->gradient->empty() && !node->contributions;
+      if (unused && options.throw_if_unused) {
+        const Parameter* parameter = parameter_of(operand);
+        fail<TapeError>("gradient: no output depends on input {}{}", i,
+                        parameter ? ", the parameter " + parameter->name() : "");
+      }
       results.push_back(sweep.gradient_variable(operand));
     }
   }

@@ -49,7 +49,7 @@ Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs
   for (Operation* op = youngest; op != before; op = op->previous_) {
     Node* node = op->output().node();
     if (node->wanted && node->contributions) op->backward(sweep);
-    clear_contributions(node);  // of an output in parts, those of the others stay
+    clear_contributions(node);
   }
   if (!input.node()->contributions) return {};
   return take_contributions(input.node(), input.layout());
@@ -65,9 +65,13 @@ std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
                     options.create_graph ? Pushforward::Keep::records : Pushforward::Keep::nothing);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Variable &input = inputs[i], &direction = directions[i];
-    if (!input || input.node()->tape != id_ || input.node()->computed ||
+    if (!input || input.node()->tape != id_ || input.node()->computed || input.node()->in_parts ||
         !(input.layout() == Layout(input.node()->shape))) {
       fail<TapeError>("tangent: input {} is no watched value or parameter of this tape", i);
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (inputs[j].node() == input.node())
+        fail<TapeError>("tangent: inputs {} and {} are the same", j, i);
     }
     if (!direction) continue;
     if (direction.shape() != input.shape()) {

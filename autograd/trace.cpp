@@ -22,6 +22,7 @@ class Holdings {
     const auto [inputs, count] = op.inputs();
     for (int i = 0; i < count; ++i) {
       const Node* node = inputs[i].node();
+      if (!node) continue;
       const bool result = inputs[i].tracked() && (node->computed || node->in_parts);
       if (!result && !parameter_of(inputs[i]) && node->value &&
           counted_.insert(node->value.data<std::byte>()).second)
@@ -39,7 +40,9 @@ TraceRow row_of(const Operation& op, const TraceOptions& options, Holdings* hold
   row.op = op.name();
   row.place = options.fold_time ? op.place().modules() : op.place().to_string();
   const auto [inputs, count] = op.inputs();
-  for (int i = 0; i < count; ++i) row.inputs.push_back(inputs[i].shape());
+  for (int i = 0; i < count; ++i) {
+    if (inputs[i].node()) row.inputs.push_back(inputs[i].shape());
+  }
   row.output = op.output().shape();
   row.count = 1;
   row.bytes = holdings->of(op);

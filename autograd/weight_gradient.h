@@ -67,7 +67,7 @@ struct ParameterUse {
 
 /// The parameter an operand is, or a view of; null for everything else.
 inline const Parameter* parameter_of(const Operand& operand) {
-  const ParameterUse* use = operand.node()->use;
+  const ParameterUse* use = operand.node() ? operand.node()->use : nullptr;
   return use && use->leaf == operand.node() ? &use->parameter : nullptr;
 }
 

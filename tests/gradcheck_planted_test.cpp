@@ -355,5 +355,20 @@ TEST_CASE("state that is carried wrongly") {
   CHECK(carried.cause.find("carries something from call to call") != std::string::npos);
 }
 
+TEST_CASE("mistakes behind and inside of checkpoints are found") {
+  const auto mistaken = [](const Variable& h) { return elementwise_planted<Mistake::sign>(h); };
+  check_blamed(check_planted([&](const Variable& h) {
+                 return mistaken(checkpoint([](In in) { return tanh(2 * in[0]); }, {h}));
+               }),
+               "planted");
+  check_blamed(check_planted([&](const Variable& h) {
+                 return checkpoint([&](In in) { return mistaken(tanh(2 * in[0])); }, {h});
+               }),
+               "planted");
+  CHECK(check_planted([](const Variable& h) {
+          return checkpoint([](In in) { return tanh(2 * in[0]); }, {h});
+        }).passed);
+}
+
 }  // namespace
 }  // namespace hindsight::test

@@ -252,6 +252,21 @@ TEST_CASE("jumps and vertical slopes are told from wrong derivatives") {
   // From one side it has a derivative, and that is what the tape says.
   CHECK(at({0}, [](In x) { return sum(positive(x[0]) + x[0]); }).passed);
   CHECK(!at({0}, [](In x) { return sum(positive(x[0]) + 2 * x[0] - x[0].detach()); }).passed);
+  // A jump does not hide a derivative that is wrong elsewhere.
+  const CheckReport both =
+      at({0, 2, 3}, [](In x) { return sum(sign(x[0])) + sum(x[0] * x[0].detach()); });
+  CHECK(!both.passed);
+  CHECK(both.cause.find("jumps") == std::string::npos);
+  CHECK(both.culprit.has_value());
+}
+
+TEST_CASE("the fast check asks for no second order along a direction with a kink") {
+  const CheckReport second = at({1, 0}, [](In x) { return sum(square(x[0]) + relu(x[0])); },
+                                {.second_order = true, .fast = true});
+  INFO(second.to_string());
+  CHECK(second.passed);
+  CHECK(second.kinks == 1);
+  CHECK(second.checked == 1);
 }
 
 TEST_CASE("what is not the same when computed again fails with a sentence that says so") {
@@ -432,7 +447,7 @@ TEST_CASE("a double model is left untouched too") {
   const std::uint64_t version = w.data()->version;
   CHECK(check_gradients([&] { return sum(tanh(w)); }, {w}).passed);
   CHECK(same_bits(w.value(), before));
-  CHECK(w.data()->version != version);  // copies made for speed know
+  CHECK(w.data()->version == version);
 }
 
 TEST_CASE("values that are no scalar are weighted: no element hides another") {

@@ -39,6 +39,20 @@ TEST_CASE("what a hook computes is differentiated again") {
                             Variable(square(arriving)).value()) < 1e-13);
 }
 
+TEST_CASE("forward mode passes hooks by") {
+  int calls = 0;
+  const auto f = [&](In x) {
+    const Variable looked = hook_gradient(3.0 * x[0], [&](const Variable&) { ++calls; });
+    const Variable normal =
+        hook_gradient(looked, [](const Variable& g) { return Variable(g / norm(g)); });
+    return clip_gradient(scale_gradient(normal, -1), 0.1);
+  };
+  const Tensor x = random_tensor({3}, 1), along = Tensor::full({3}, 1, DType::f64);
+  CHECK(relative_difference(jvp(f, {x}, {along}).tangent, Tensor::full({3}, 3, DType::f64)) <
+        1e-14);
+  CHECK(calls == 0);
+}
+
 TEST_CASE("gradients are stopped, scaled and clipped") {
   Tape tape;
   const Variable x = tape.watch(Tensor::from({-2, -0.1, 0.1, 2}, {4}, DType::f64));
