@@ -14,9 +14,8 @@ constexpr Size kStripBytes = 512 << 10;
 constexpr Size kEnoughRows = 64;
 
 Size strip_capacity(Size inputs, Size outputs, DType dtype) {
-  const Size weight_bytes = inputs * outputs * bytes_of(dtype);
-  return std::max(kEnoughRows,
-                  std::max(kStripBytes, 2 * weight_bytes) / (outputs * bytes_of(dtype)));
+  const Size row_bytes = std::max<Size>(1, outputs) * bytes_of(dtype);
+  return std::max(kEnoughRows, std::max(kStripBytes, 2 * inputs * row_bytes) / row_bytes);
 }
 
 }  // namespace
