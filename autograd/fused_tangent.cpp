@@ -36,6 +36,11 @@ class TangentOperation final : public FusedOperation {
     run();
   }
 
+  // The kept values are inputs that depend on other inputs, the leaves.
+  void run_from_inputs() override {
+    of_.run_kept();
+    run();
+  }
   void backward(Sweep& sweep) override {
     if (sweep.recorded()) return backward_recorded(sweep);
     FusedOperation::backward(sweep);

@@ -72,7 +72,8 @@ Variable take(const Variable& table, const Indices& indices) {
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
   return apply(
       "take", &table, 1, Retain::nothing, Variable::make_padded(shape, table.dtype()),
-      [indices, rows = table_values(table)](Inputs, const Tensor& out) {
+      [indices](Inputs in, const Tensor& out) {
+        const Tensor rows = table_values(in.variable(0));
         dispatch(out.dtype(), [&](auto zero) {
           using T = decltype(zero);
           for_each_row<T>(rows, out, indices, [](const T* row, T* value, Size width) {

@@ -20,7 +20,8 @@ enum class Retain { nothing, inputs, output, all };
 class Inputs {
  public:
   Inputs(const Operand* operands, int count) : operands_(operands), count_(count) {}
-  Tensor operator[](int i) const { return operands_[i].variable().value(); }
+  Tensor operator[](int i) const { return variable(i).value(); }
+  Variable variable(int i) const { return operands_[i].variable(); }
   int count() const { return count_; }
 
  private:
