@@ -10,7 +10,8 @@ Tensor dropout_mask(const Shape& shape, DType dtype, double rate, Rng& rng) {
     using T = decltype(zero);
     const T kept = static_cast<T>(1 / (1 - rate));
     T* values = mask.data<T>();
-    for (Size i = 0; i < mask.elements(); ++i) values[i] = rng.uniform() < rate ? T(0) : kept;
+    const Size count = mask.elements();
+    for (Size i = 0; i < count; ++i) values[i] = rng.uniform() < rate ? T(0) : kept;
   });
   return mask;
 }

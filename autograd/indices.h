@@ -31,10 +31,14 @@ class Indices {
   Indices row(Size t) const;
   /// `count` rows from `start` on, a view. IndexError out of range.
   Indices rows(Size start, Size count) const;
-  /// IndexError naming `op`, and what an element stands for, unless all are in [0, end).
+  /// Error naming `op` where the Indices are empty.
+  void check_given(const char* op) const;
+  /// The same, and IndexError naming `op`, and what an element stands for, unless all are in [0,
+  /// end).
   void check_range(const char* op, const char* what, Size end) const;
 
  private:
+  [[noreturn]] static void refuse_empty();
   void check_count(Size count) const;
 
   Buffer buffer_;

@@ -277,10 +277,10 @@ Variable matmul(const Variable& a, const Variable& b) {
   check_same_dtype("matmul", a, b);
   if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product({for_blas(a), for_blas(b)}));
   if (b.rank() == 2) {  // all rows of a in one product
-    Shape shape = a.shape();
-    Size count = 1;  // not -1 in reshape, which cannot tell it where the inner size is 0
-    for (int i = 0; i + 1 < a.rank(); ++i) count *= a.size(i);
-    const Variable rows = reshape(a, Shape{count, a.shape().back()});
+    Shape shape = a.shape(), leading = shape;
+    leading.erase(a.rank() - 1);
+    // Not -1 in reshape, which cannot tell it where the inner size is 0.
+    const Variable rows = reshape(a, Shape{leading.elements(), shape.back()});
     shape.set(a.rank() - 1, b.size(1));
     return checked(reshape(matrix_product({for_blas(rows), for_blas(b)}), shape));
   }

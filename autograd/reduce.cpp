@@ -66,11 +66,13 @@ ReducedAxes::ReducedAxes(const char* op, const Shape& shape, const Axes& axes, K
     mark = true;
   }
   kept = reduced_shape(shape, reduced);
+  Shape joined;
   for (int i = 0; i < shape.rank(); ++i) {
     const bool gone = reduced[static_cast<std::size_t>(i)];
-    if (gone) count *= shape[i];
+    if (gone) joined.push_back(shape[i]);
     if (!gone || keep == KeepDims::yes) result.push_back(kept[i]);
   }
+  count = joined.elements();
 }
 
 Variable sum(const Variable& x, const Axes& axes, KeepDims keep) {

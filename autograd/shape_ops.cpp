@@ -12,9 +12,10 @@ void check_same_dtype(const char* op, const Variable& a, const Variable& b) {
 }
 
 Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
-  axis = checked_axis("slice", axis, x.rank());
-  const Size last = start + (count - 1) * step;
-  if (count < 0 || step < 1 || start < 0 || (count > 0 && last >= x.size(axis))) {
+  axis = checked_axis("slice", axis, x);
+  const Size size = x.size(axis);
+  if (count < 0 || step < 1 || start < 0 || start > size || (count > 0 && start == size) ||
+      (count > 1 && count - 1 > (size - 1 - start) / step)) {
     fail<IndexError>("slice: start {}, count {}, step {} reach outside of axis {} of shape {}",
                      start, count, step, axis, x.shape());
   }
@@ -65,10 +66,15 @@ Variable reshape(const Variable& x, const Shape& shape) {
 }
 
 Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
-  Size known = 1;
+  check_given("reshape", x);
+  Shape given;
   int open = 0;
-  for (Size size : sizes) (size == -1 ? open += 1 : known *= size);
+  for (Size size : sizes) {
+    if (size == -1) ++open;
+    given.push_back(size == -1 ? 1 : size);
+  }
   if (open > 1) fail<ShapeError>("reshape: more than one size is -1");
+  const Size known = given.elements();
   if (open == 1 && (known == 0 || x.shape().elements() % known != 0)) {
     fail<ShapeError>("reshape: {} elements of shape {} do not divide into groups of {}",
                      x.shape().elements(), x.shape(), known);
@@ -240,7 +246,12 @@ Variable pad(const Variable& x, int axis, Size before, Size after, double value)
   if (before < 0 || after < 0)
     fail<IndexError>("pad: {} elements before and {} after axis {}; 0 or more are needed", before,
                      after, axis);
-  const Size size = x.size(axis);
+  const Size size = x.size(axis), room = INT32_MAX - size;
+  if (before > room || after > room - before) {
+    fail<ShapeError>(
+        "pad: {} elements before and {} after axis {} of shape {}; at most {} in all are supported",
+        before, after, axis, x.shape(), INT32_MAX);
+  }
   Shape shape;
   for (int i = 0; i < x.rank(); ++i) shape.push_back(x.size(i) + (i == axis ? before + after : 0));
   return apply(
@@ -264,10 +275,10 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
     if (parts[i].shape() != shape) {
       fail<ShapeError>("assemble: part {} is {} but its region {}", i, parts[i].shape(), shape);
     }
-    Size last = regions[i].offset;  // element of the whole
-    for (int axis = 0; axis < shape.rank(); ++axis)
-      last += (shape[axis] - 1) * regions[i].stride(axis);
-    if (shape.elements() > 0 && (regions[i].offset < 0 || last >= whole.elements()))
+    if (shape.elements() == 0) continue;
+    const Size offset = regions[i].offset, end = whole.elements();
+    if (offset < 0 || offset >= end || regions[i].range().first < 0 ||
+        regions[i].range().second >= end)
       fail<IndexError>("assemble: region {} reaches outside of shape {}", i, whole);
   }
   return apply(

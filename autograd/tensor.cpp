@@ -169,7 +169,8 @@ bool all_finite(const Tensor& tensor) {
     using T = decltype(zero);
     const T* values = dense.data<T>();
     T sum = 0;  // x - x is 0 for finite x and NaN otherwise
-    for (Size i = 0; i < dense.elements(); ++i) sum += values[i] - values[i];
+    const Size count = dense.elements();
+    for (Size i = 0; i < count; ++i) sum += values[i] - values[i];
     return sum == T(0);
   });
 }

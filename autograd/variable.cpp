@@ -24,6 +24,10 @@ void Node::unused() {
 
 void Variable::refuse_empty(const char* op) { fail("{}: the Variable is empty", op); }
 
+void refuse_empty_input(const char* op, int input) {
+  fail("{}: input {} is an empty Variable", op, input);
+}
+
 Variable Variable::make(const Shape& shape, DType dtype) {
   const Variable result(Node::make(dtype, shape), Layout(shape));
   result.node()->value = Buffer(shape.elements() * bytes_of(dtype));

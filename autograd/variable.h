@@ -132,4 +132,15 @@ class Variable {
   Layout layout_;
 };
 
+[[noreturn]] void refuse_empty_input(const char* op, int input);
+/// Error naming `op` and which of its inputs is an empty Variable.
+inline void check_given(const char* op, const Variable& x, int input = 0) {
+  if (!x) refuse_empty_input(op, input);
+}
+/// The same of x, and the axis of it counted from the front.
+inline int checked_axis(const char* op, int axis, const Variable& x) {
+  check_given(op, x);
+  return checked_axis(op, axis, x.rank());
+}
+
 }  // namespace hindsight

@@ -86,7 +86,7 @@ void Strip::prepend(const Tensor& matrix) {
 
 Tensor Strip::matrix() const {
   Layout layout(Shape{rows_, columns_});
-  if (rows_ > 1) layout.strides[0] = static_cast<std::int32_t>(stride_);
+  if (rows_ > 1) layout.set_stride(0, stride_);
   layout.offset = begin_;
   return {rows_buffer_, layout, dtype_};
 }
