@@ -53,6 +53,18 @@ void copy_typed(const Tensor& from, const Tensor& to, bool accumulate) {
   });
 }
 
+/// Whether writing `to` may change elements of `from` that are still to be read: their memory
+/// overlaps, other than in that each element is written to its own place.
+bool overlap(const Tensor& from, const Tensor& to) {
+  if (!(from.buffer() == to.buffer()) || to.elements() == 0) return false;
+  if (from.layout() == to.layout() && from.dtype() == to.dtype()) return false;
+  const auto [from_first, from_last] = from.layout().range();
+  const auto [to_first, to_last] = to.layout().range();
+  const Size from_bytes = bytes_of(from.dtype()), to_bytes = bytes_of(to.dtype());
+  return from_first * from_bytes < (to_last + 1) * to_bytes &&
+         to_first * to_bytes < (from_last + 1) * from_bytes;
+}
+
 /// Same memory order without gaps: one long row.
 Tensor flattened(const Tensor& t) {
   Layout flat(Shape{t.elements()});
@@ -71,6 +83,7 @@ void copy(const Tensor& from, const Tensor& to, bool accumulate) {
   }
   if (from.shape() != to.shape() && !broadcasts_to(from.shape(), to.shape()))
     fail<ShapeError>("copy: shape {} does not broadcast to {}", from.shape(), to.shape());
+  if (overlap(from, to)) return copy(from.contiguous_copy(), to, accumulate);
   const bool flat = from.shape() == to.shape() && from.contiguous() && to.contiguous() &&
                     to.rank() > 1 && to.elements() <= INT32_MAX;
   if (flat) return copy(flattened(from), flattened(to), accumulate);

@@ -118,7 +118,8 @@ class Tensor {
 };
 
 /// to = from, or to += from when `accumulate`. `from` broadcasts; both may be strided and of
-/// different types. ShapeError where `from` does not broadcast to the shape of `to`.
+/// different types, and they may overlap. ShapeError where `from` does not broadcast to the shape
+/// of `to`.
 void copy(const Tensor& from, const Tensor& to, bool accumulate = false);
 
 /// True when no element is NaN or infinite.
