@@ -17,6 +17,7 @@ Tensor dropout_mask(const Shape& shape, DType dtype, double rate, Rng& rng) {
 }
 
 Variable dropout(const Variable& x, double rate, Rng& rng) {
+  check_given("dropout", x);
   if (rate == 0) return x;
   return x * Variable(dropout_mask(x.shape(), x.dtype(), rate, rng));
 }

@@ -32,11 +32,13 @@ Indices Indices::rows(Size start, Size count) const {
 }
 
 void Indices::check_range(const char* op, const char* what, Size end) const {
-  for (Size i = 0; i < elements(); ++i) {
-    if ((*this)[i] < 0 || (*this)[i] >= end) {
-      fail<IndexError>("{}: {} {} at position {} is outside of [0, {})", op, what, (*this)[i], i,
+  check_given(op);
+  const std::int64_t* values = data();
+  const Size count = elements();
+  for (Size i = 0; i < count; ++i) {
+    if (values[i] < 0 || values[i] >= end)
+      fail<IndexError>("{}: {} {} at position {} is outside of [0, {})", op, what, values[i], i,
                        end);
-    }
   }
 }
 

@@ -5,7 +5,9 @@
 
 namespace hindsight {
 
-/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory.
+/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory. Those
+/// that were never given a value, or were moved from, are empty (false), and using them is an
+/// Error.
 class Indices {
  public:
   Indices() = default;
@@ -16,16 +18,20 @@ class Indices {
   Indices(const std::vector<Integer>& values, const Shape& shape) : Indices(shape) {
     static_assert(std::is_integral_v<Integer>, "Indices: whole numbers are needed");
     check_count(static_cast<Size>(values.size()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      data()[i] = static_cast<std::int64_t>(values[i]);
+    std::int64_t* to = data();
+    for (std::size_t i = 0; i < values.size(); ++i) to[i] = static_cast<std::int64_t>(values[i]);
   }
   template <class Integer>
   Indices(const std::vector<Integer>& values)  // NOLINT: converting is the point
       : Indices(values, Shape{static_cast<Size>(values.size())}) {}
 
+  explicit operator bool() const { return static_cast<bool>(buffer_); }
   const Shape& shape() const { return shape_; }
   Size elements() const { return shape_.elements(); }
-  std::int64_t* data() const { return buffer_.data<std::int64_t>() + offset_; }
+  std::int64_t* data() const {
+    if (!buffer_) refuse_empty();
+    return buffer_.data<std::int64_t>() + offset_;
+  }
   std::int64_t operator[](Size i) const { return data()[i]; }
   /// Row t of the first axis, a view. IndexError out of range.
   Indices row(Size t) const;

@@ -265,6 +265,8 @@ void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
 }
 
 Variable matmul(const Variable& a, const Variable& b) {
+  check_given("matmul", a);
+  check_given("matmul", b, 1);
   if (a.rank() == 0 || b.rank() == 0) {
     fail<ShapeError>("matmul: a is {} but b is {}: a scalar has no axis to sum over", a.shape(),
                      b.shape());
@@ -291,6 +293,9 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  check_given("linear", x);
+  check_given("linear", weight, 1);
+  check_given("linear", bias, 2);
   return matmul(x, transpose(weight)) + bias;
 }
 

@@ -130,6 +130,7 @@ Variable logsumexp(const Variable& x, const Axes& axes, KeepDims keep) {
 }
 
 Variable sum_to(const Variable& x, const Shape& shape) {
+  check_given("sum_to", x);
   if (x.shape() == shape) return x;
   if (!broadcasts_to(shape, x.shape()))
     fail<ShapeError>("sum_to: shape {} does not broadcast to {}", shape, x.shape());

@@ -93,6 +93,7 @@ Indices argmax(const Variable& x, int axis, KeepDims keep) {
   dispatch(values.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* all = values.data<T>();
+    std::int64_t* to = result.data();
     const Size step = along == 1 ? 1 : others, row = along == 1 ? reduced.count : 1;
     for (Size r = 0; r < others; ++r) {
       const T* line = all + r * row;
@@ -100,13 +101,14 @@ Indices argmax(const Variable& x, int axis, KeepDims keep) {
       for (Size i = 1; i < reduced.count; ++i) {
         if (beats(line[i * step], line[best * step])) best = i;
       }
-      result.data()[r] = best;
+      to[r] = best;
     }
   });
   return result;
 }
 
 Indices argmax(const Variable& x) {
+  check_given("argmax", x);
   if (x.shape().elements() == 0) fail<ShapeError>("argmax: shape {} has no elements", x.shape());
   const Indices position = argmax(reshape(x.detach(), Shape{x.shape().elements()}), 0);
   return Indices(std::vector<std::int64_t>{position[0]}, Shape{});

@@ -51,6 +51,8 @@ Variable empty_sequence(const Shape& shape, DType dtype) {
 }
 
 void put_part(const Variable& place, const Variable& value) {
+  check_given("put_part", place);
+  check_given("put_part", value, 1);
   copy(value.value(), place.value());
   if (!value.recorded()) return;
   record_step(value, place);
@@ -65,6 +67,7 @@ Sequence::Sequence(Size steps) : steps_(steps) {
 Variable Sequence::put(Size t, const Variable& value) { return place(t, 1, value.shape(), value); }
 
 Variable Sequence::put_steps(Size first, const Variable& values) {
+  check_given("Sequence", values);
   if (values.rank() == 0) fail<ShapeError>("Sequence: a scalar holds no steps");
   Shape shape = values.shape();
   shape.erase(0);

@@ -23,6 +23,7 @@ Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
 }
 
 Variable permute(const Variable& x, const Axes& axes) {
+  check_given("permute", x);
   std::array<int, kMaxRank> order{};
   std::array<bool, kMaxRank> seen{};
   if (axes.size() != x.rank()) {
@@ -38,8 +39,8 @@ Variable permute(const Variable& x, const Axes& axes) {
 }
 
 Variable transpose(const Variable& x, int a, int b) {
-  a = checked_axis("transpose", a, x.rank());
-  b = checked_axis("transpose", b, x.rank());
+  a = checked_axis("transpose", a, x);
+  b = checked_axis("transpose", b, x);
   std::array<int, kMaxRank> order{};
   for (int i = 0; i < x.rank(); ++i)
     order[static_cast<std::size_t>(i)] = i == a ? b : i == b ? a : i;
@@ -47,6 +48,7 @@ Variable transpose(const Variable& x, int a, int b) {
 }
 
 Variable contiguous(const Variable& x) {
+  check_given("contiguous", x);
   if (x.layout().contiguous()) return x;
   return apply(
       "contiguous", {x}, Retain::nothing, x.shape(), x.dtype(),
@@ -55,7 +57,7 @@ Variable contiguous(const Variable& x) {
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
-  if (!x) fail("reshape: input 0 is an empty Variable");
+  check_given("reshape", x);
   if (shape.elements() != x.shape().elements()) {
     fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(),
                      x.shape().elements(), shape, shape.elements());
@@ -85,7 +87,7 @@ Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
 }
 
 Variable squeeze(const Variable& x, int axis) {
-  axis = checked_axis("squeeze", axis, x.rank());
+  axis = checked_axis("squeeze", axis, x);
   if (x.size(axis) != 1)
     fail<ShapeError>("squeeze: axis {} of shape {} has {} elements; 1 is needed", axis, x.shape(),
                      x.size(axis));
@@ -93,6 +95,7 @@ Variable squeeze(const Variable& x, int axis) {
 }
 
 Variable unsqueeze(const Variable& x, int axis) {
+  check_given("unsqueeze", x);
   axis = checked_axis("unsqueeze", axis, x.rank() + 1);
   Shape shape = x.shape();
   shape.insert(axis, 1);
@@ -100,6 +103,7 @@ Variable unsqueeze(const Variable& x, int axis) {
 }
 
 Variable broadcast_to(const Variable& x, const Shape& shape) {
+  check_given("broadcast_to", x);
   if (x.shape() == shape) return x;
   if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape) {
     fail<ShapeError>("broadcast_to: shape {} does not broadcast to {}", x.shape(), shape);
@@ -146,10 +150,12 @@ Variable join(const char* name, const std::vector<Variable>& parts, int axis, co
 
 Variable concat(const std::vector<Variable>& parts, int axis) {
   if (parts.empty()) fail<ShapeError>("concat: no parts given");
-  axis = checked_axis("concat", axis, parts[0].rank());
+  axis = checked_axis("concat", axis, parts[0]);
   Shape shape = parts[0].shape();
   Size total = 0;
-  for (const Variable& part : parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Variable& part = parts[i];
+    check_given("concat", part, static_cast<int>(i));
     check_same_dtype("concat", parts[0], part);
     Shape same = part.shape();
     if (same.rank() == shape.rank()) same.set(axis, shape[axis]);
@@ -166,10 +172,11 @@ Variable concat(const std::vector<Variable>& parts, int axis) {
 Variable stack(const std::vector<Variable>& parts, int axis) {
   if (parts.empty()) fail<ShapeError>("stack: no parts given");
   axis = checked_axis("stack", axis, parts[0].rank() + 1);
-  for (const Variable& part : parts) {
-    check_same_dtype("stack", parts[0], part);
-    if (part.shape() != parts[0].shape())
-      fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), part.shape());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_given("stack", parts[i], static_cast<int>(i));
+    check_same_dtype("stack", parts[0], parts[i]);
+    if (parts[i].shape() != parts[0].shape())
+      fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), parts[i].shape());
   }
   Shape whole = parts[0].shape();
   whole.insert(axis, static_cast<Size>(parts.size()));
@@ -177,14 +184,14 @@ Variable stack(const std::vector<Variable>& parts, int axis) {
 }
 
 std::vector<Variable> unstack(const Variable& x, int axis) {
-  axis = checked_axis("unstack", axis, x.rank());
+  axis = checked_axis("unstack", axis, x);
   std::vector<Variable> parts;
   for (Size i = 0; i < x.size(axis); ++i) parts.emplace_back(x.node(), x.layout().select(axis, i));
   return parts;
 }
 
 std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, int axis) {
-  axis = checked_axis("split", axis, x.rank());
+  axis = checked_axis("split", axis, x);
   Size total = 0;
   bool valid = true;
   for (Size size : sizes) {
@@ -204,6 +211,7 @@ std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, i
 }
 
 Variable flip(const Variable& x, const Axes& axes) {
+  check_given("flip", x);
   std::array<bool, kMaxRank> turned{};
   for (int axis : axes) {
     bool& mark = turned[static_cast<std::size_t>(checked_axis("flip", axis, x.rank()))];
@@ -224,17 +232,18 @@ Variable flip(const Variable& x, const Axes& axes) {
 }
 
 Variable flip_rows(const Variable& x, const std::vector<Size>& lengths) {
+  check_given("flip_rows", x);
   if (x.rank() < 2) fail<ShapeError>("flip_rows: shape {}; (T, B, ...) is needed", x.shape());
   const Size T = x.size(0), B = x.size(1);
   if (static_cast<Size>(lengths.size()) != B)
     fail<ShapeError>("flip_rows: {} lengths for a batch of {}", lengths.size(), B);
   const Indices order(Shape{T, B});
+  std::int64_t* to = order.data();
   for (Size b = 0; b < B; ++b) {
     const Size length = lengths[static_cast<std::size_t>(b)];
     if (length < 0 || length > T)
       fail<ShapeError>("flip_rows: length {} is outside of [0, {}]", length, T);
-    for (Size t = 0; t < T; ++t)
-      order.data()[t * B + b] = (t < length ? length - 1 - t : t) * B + b;
+    for (Size t = 0; t < T; ++t) to[t * B + b] = (t < length ? length - 1 - t : t) * B + b;
   }
   Shape steps{T * B};
   for (int i = 2; i < x.rank(); ++i) steps.push_back(x.size(i));
@@ -242,7 +251,7 @@ Variable flip_rows(const Variable& x, const std::vector<Size>& lengths) {
 }
 
 Variable pad(const Variable& x, int axis, Size before, Size after, double value) {
-  axis = checked_axis("pad", axis, x.rank());
+  axis = checked_axis("pad", axis, x);
   if (before < 0 || after < 0)
     fail<IndexError>("pad: {} elements before and {} after axis {}; 0 or more are needed", before,
                      after, axis);
@@ -270,6 +279,7 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
   if (regions.size() != parts.size())
     fail<ShapeError>("assemble: {} regions for {} parts", regions.size(), parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_given("assemble", parts[i], static_cast<int>(i));
     check_same_dtype("assemble", parts[0], parts[i]);
     const Shape& shape = regions[i].shape;
     if (parts[i].shape() != shape) {

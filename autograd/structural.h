@@ -121,7 +121,7 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
   Tape* tape = Tape::current();
   bool recorded = false;
   for (int i = 0; i < count; ++i) {
-    if (!inputs[i]) fail("{}: input {} is an empty Variable", name, i);
+    check_given(name, inputs[i], i);
     recorded = recorded || (tape && inputs[i].node()->tape == tape->id());
   }
   using Structural = detail::StructuralOperation<Forward, Backward>;

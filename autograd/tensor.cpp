@@ -75,6 +75,7 @@ Tensor flattened(const Tensor& t) {
 }  // namespace
 
 void copy(const Tensor& from, const Tensor& to, bool accumulate) {
+  if (!from || !to) fail("copy: the {} is an empty Tensor", from ? "target" : "source");
   if (!accumulate && from.dtype() == to.dtype() && from.shape() == to.shape() &&
       from.contiguous() && to.contiguous()) {
     std::memmove(to.bytes(), from.bytes(),
@@ -123,6 +124,7 @@ Size element_offset(const Layout& layout, Size position) {
 }  // namespace
 
 double Tensor::at(Size position) const {
+  check_given("at");
   if (position < 0 || position >= elements()) {
     fail<IndexError>("Tensor::at: position {} in a tensor of {} elements", position, elements());
   }
@@ -131,6 +133,7 @@ double Tensor::at(Size position) const {
 }
 
 void Tensor::set(Size position, double value) const {
+  check_given("set");
   if (position < 0 || position >= elements()) {
     fail<IndexError>("Tensor::set: position {} in a tensor of {} elements", position, elements());
   }
@@ -140,24 +143,28 @@ void Tensor::set(Size position, double value) const {
 }
 
 double Tensor::item() const {
+  check_given("item");
   if (elements() != 1)
     fail<ShapeError>("item: a tensor of shape {}; one element is needed", shape());
   return at(0);
 }
 
 std::vector<double> Tensor::to_vector() const {
+  check_given("to_vector");
   std::vector<double> values(static_cast<std::size_t>(elements()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = at(static_cast<Size>(i));
   return values;
 }
 
 Tensor Tensor::contiguous_copy() const {
+  check_given("contiguous_copy");
   Tensor result(shape(), dtype_);
   copy(*this, result);
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
+  check_given("to");
   if (dtype == dtype_) return *this;
   Tensor result(shape(), dtype);
   copy(*this, result);
@@ -165,10 +172,13 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 void Tensor::fill(double value) const {
+  check_given("fill");
   Tensor one(Shape{}, dtype_);
   one.set(0, value);
   copy(one, *this);
 }
+
+void Tensor::refuse_empty(const char* use) { fail("Tensor::{}: the Tensor is empty", use); }
 
 void Tensor::check_type(DType wanted) const {
   if (wanted != dtype_) {

@@ -48,12 +48,14 @@ Variable Variable::make_padded(const Shape& shape, DType dtype) {
 }
 
 Variable::Variable(const Tensor& value) : layout_(value.layout()) {
+  if (!value) fail("Variable: the Tensor is empty");
   node_ = Node::make(value.dtype(), value.shape());
   node_->value = value.buffer();
   node_->add_handle();
 }
 
 Variable::Variable(const Parameter& parameter) {
+  parameter.check_given("Variable");
   if (Tape* tape = Tape::current()) {
     *this = Variable(tape->use_of(parameter).leaf, Layout(parameter.shape()));
   } else {
@@ -67,6 +69,7 @@ bool Variable::recorded() const {
 }
 
 Variable Variable::operator[](Size t) const {
+  if (!node_) refuse_empty("operator[]");
   if (rank() == 0) fail<ShapeError>("operator[]: a scalar has no axis to index");
   if (t < 0 || t >= size(0)) {
     fail<IndexError>("operator[]: index {} is out of range for shape {}", t, shape());
