@@ -117,7 +117,7 @@ class LocalCheck {
   /// Whether running it again gives another value. It has that one from then on.
   bool value_differs() {
     const Tensor before = output().contiguous_copy();
-    op_.run();
+    op_.run_from_inputs();
     const Tensor after = output();
     double difference = 0, magnitude = 1;
     for (Size i = 0; i < before.elements(); ++i) {
@@ -136,14 +136,14 @@ class LocalCheck {
       Movable at(op_.inputs().first[input]);
       if (at.elements() > 0 && !along_direction(at, gradient)) worst = worst_element(at, gradient);
     }
-    op_.run();  // with the input back in place
+    op_.run_from_inputs();  // with the input back in place
     return worst;
   }
 
  private:
   Tensor output() const { return op_.output().variable().value(); }
   double value() {
-    op_.run();
+    op_.run_from_inputs();
     return dot(weights_, output());
   }
   Line line(std::function<double(double)> moved, double step) {
