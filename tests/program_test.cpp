@@ -184,6 +184,22 @@ TEST_CASE("models that cannot be sampled from") {
   CHECK(full.err == "hindsight charlm sample: cannot write the text: No space left on device\n");
 }
 
+TEST_CASE("products run on one thread unless more are asked for") {
+  const Workplace work;
+  const auto threads = [&work](const Words& environment) {
+    const Outcome outcome =
+        work.finish(work.start_program("env", environment + Words{HINDSIGHT_PROGRAM, "info"}));
+    REQUIRE(outcome.status == 0);
+    const std::size_t at = outcome.out.find("\nthreads");
+    REQUIRE(at != std::string::npos);
+    return std::stoi(outcome.out.substr(outcome.out.find_first_of("0123456789", at)));
+  };
+  CHECK(threads({"-u", "OMP_NUM_THREADS"}) == 1);
+  CHECK(threads({"OMP_NUM_THREADS=3"}) == 3);
+  CHECK(threads({"OMP_NUM_THREADS=3,2"}) == 3);
+  CHECK(threads({"OMP_NUM_THREADS=none"}) == 1);
+}
+
 TEST_CASE("command lines that make no sense") {
   const Workplace work;
   work.write("text", kText);
