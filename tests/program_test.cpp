@@ -117,10 +117,13 @@ TEST_CASE("files that cannot be written are refused before training") {
   work.write("text", kText);
   std::filesystem::create_directory(work.path("folder"));
   std::filesystem::create_symlink("/dev/full", work.path("full"));
+  const std::string too_long(256, 'm');
   const auto refused = [&](const Words& options, const std::string& what) {
     check_refused(work, kTrain + options, what);
   };
   refused({"--out", "none/model"}, "cannot write 'none/model': No such file or directory");
+  refused({"--out", ""}, "cannot write '': No such file or directory");
+  refused({"--out", too_long}, "': File name too long");
   refused({"--out", "folder"}, "cannot write 'folder': it is a folder");
   refused({"--out", "/dev/null"}, "cannot write '/dev/null': it is not a regular file");
   refused({"--out", "text"}, "--out 'text' is the text itself");
@@ -131,6 +134,7 @@ TEST_CASE("files that cannot be written are refused before training") {
   CHECK(work.read("text") == kText);
   check_refused(work, {"quickstart", "--out", "none/model"},
                 "cannot write 'none/model': No such file or directory");
+  check_refused(work, {"quickstart", "--out", too_long}, "': File name too long");
 }
 
 TEST_CASE("a loss that is no number ends training, and no model is written") {
