@@ -32,7 +32,7 @@ void Shape::insert(int axis, Size size) {
 
 std::string Shape::to_string() const {
   std::string text = "(";
-  for (int i = 0; i < rank(); ++i) text += fmt::format(i == 0 ? "{}" : ", {}", (*this)[i]);
+  for (int i = 0; i < rank(); ++i) text += (i == 0 ? "" : ", ") + std::to_string((*this)[i]);
   return text + (rank() == 1 ? ",)" : ")");
 }
 
