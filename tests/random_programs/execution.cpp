@@ -65,6 +65,11 @@ void Instance::add_network(const Step& step) {
   networks_[id] = network;
 }
 
+std::size_t Instance::leaves() const {
+  return static_cast<std::size_t>(std::count_if(inputs_.begin(), inputs_.end(),
+                                                [](const Input& input) { return input.id >= 0; }));
+}
+
 Tensor Instance::value(std::size_t i) const {
   return is_parameter(i) ? inputs_[i].parameter.value() : inputs_[i].value;
 }

@@ -22,6 +22,7 @@ class Instance {
   /// What the loss is differentiated by: leaves that are watched or parameters, then the
   /// parameters of networks.
   std::size_t count() const { return inputs_.size(); }
+  std::size_t leaves() const;  ///< how many of them, the first ones, are leaves
   Tensor value(std::size_t i) const;
   void set(std::size_t i, const Tensor& value);
   /// "v3", or the name of a network's parameter.

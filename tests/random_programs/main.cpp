@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "execution.h"
+#include "compare.h"
 #include "generate.h"
 
 using namespace hindsight;
@@ -14,12 +14,10 @@ int main(int argc, char** argv) {
   for (auto seed = from; seed <= to; ++seed) {
     const Program program = generate(seed);
     if (from == to) fmt::print("{}\n", to_text(program));
-    const Instance instance(program, DType::f64);
-    Execution execution(instance);
-    Tape tape;
-    const auto in = instance.inputs();
-    const Variable loss = execution.loss(in);
-    const auto g = tape.gradient(loss, in);
-    if (from == to) fmt::print("{} {}\n", loss.item(), g.size());
+    Comparisons c(program);
+    if (argc > 3) c.on_begin([](const char* n) { fmt::print(stderr, "{}\n", n); });
+    const auto failure = c.run();
+    if (failure) fmt::print("{} {}: {}\n", seed, failure->comparison, failure->text);
+    if (failure) fflush(stdout);
   }
 }
