@@ -2,7 +2,6 @@
 #include <hindsight/autograd/autograd.h>
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 /// Random programs: data that a generator draws by seed, an Execution runs, comparisons judge and a
@@ -79,8 +78,5 @@ void for_each_step(Steps& steps, const F& f) {
     for_each_step(step.body, f);
   }
 }
-
-/// The program as it would be written, with the shapes of its values.
-std::string to_text(const Program& program);
 
 }  // namespace hindsight::random_programs

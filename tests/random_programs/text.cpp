@@ -1,5 +1,4 @@
-// Programs as text.
-#include <map>
+#include "text.h"
 
 #include "networks.h"
 #include "operations.h"
@@ -123,21 +122,6 @@ class Writer {
   std::string text_;
 };
 
-Shapes shapes_of(const Program& program) {
-  Shapes shapes;
-  for (const Leaf& leaf : program.leaves) shapes[leaf.id] = leaf.shape;
-  const Instance instance(program, DType::f64);
-  RunOptions options;
-  options.done = [&](const Step& step, const std::vector<Variable>& out) {
-    for (std::size_t i = 0; i < out.size(); ++i) shapes[step.outputs[i]] = out[i].shape();
-  };
-  try {
-    loss_of(instance, options);
-  } catch (const std::exception&) {  // the shapes up to there
-  }
-  return shapes;
-}
-
 const char* text_of(Leaf::Kind kind) {
   switch (kind) {
     case Leaf::Kind::watched:
@@ -161,6 +145,21 @@ const char* text_of(Leaf::Values values) {
 }
 
 }  // namespace
+
+std::map<int, Shape> shapes_of(const Program& program) {
+  Shapes shapes;
+  for (const Leaf& leaf : program.leaves) shapes[leaf.id] = leaf.shape;
+  const Instance instance(program, DType::f64);
+  RunOptions options;
+  options.done = [&](const Step& step, const std::vector<Variable>& out) {
+    for (std::size_t i = 0; i < out.size(); ++i) shapes[step.outputs[i]] = out[i].shape();
+  };
+  try {
+    loss_of(instance, options);
+  } catch (const std::exception&) {  // the shapes up to there
+  }
+  return shapes;
+}
 
 std::string to_text(const Program& program) {
   Shapes shapes = shapes_of(program);
