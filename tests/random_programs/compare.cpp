@@ -42,6 +42,7 @@ std::optional<Failure> Comparisons::run(const std::function<int(const char* name
       {"backward into parameters", backward},
       {"without checkpoints", without_checkpoints},
       {"asked twice", asked_twice},
+      {"recorded again", recorded_again},
       {"one input alone", one_input_alone},
       {"recorded sweep", recorded_sweep},
       {"under FiniteChecks", under_finite_checks},

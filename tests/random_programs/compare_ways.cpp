@@ -76,8 +76,12 @@ std::string without_checkpoints(Subject& s) {
 
 std::string asked_twice(Subject& s) {
   Recording recording(s.own);
-  recording.gradient();
-  return difference_of_bits(s.own, recording.gradient(), s.own_gradient);
+  const Tensors first = recording.gradient();
+  return difference_of_bits(s.own, recording.gradient(), first);
+}
+
+std::string recorded_again(Subject& s) {
+  return difference_of_bits(s.own, Recording(s.own).gradient(), s.own_gradient);
 }
 
 std::string one_input_alone(Subject& s) {
