@@ -44,6 +44,7 @@ std::optional<Failure> Comparisons::run(const std::function<int(const char* name
       {"asked twice", asked_twice},
       {"recorded again", recorded_again},
       {"one input alone", one_input_alone},
+      {"several outputs", several_outputs},
       {"recorded sweep", recorded_sweep},
       {"under FiniteChecks", under_finite_checks},
       {"under Profile", under_profile},

@@ -37,6 +37,7 @@ std::string without_checkpoints(Subject& s);
 std::string asked_twice(Subject& s);
 std::string recorded_again(Subject& s);
 std::string one_input_alone(Subject& s);
+std::string several_outputs(Subject& s);
 std::string recorded_sweep(Subject& s);
 std::string under_finite_checks(Subject& s);
 std::string under_profile(Subject& s);
