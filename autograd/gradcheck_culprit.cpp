@@ -289,9 +289,7 @@ std::optional<Culprit> check_alone(Operation& op, const std::unordered_set<const
 
 std::optional<Culprit> find_culprit(Tape& tape, const std::vector<Variable>& leaves,
                                     const Operation* forward_end, const CheckOptions& options) {
-  // A recorded sweep over nothing: it brings back all values that had been released.
-  const std::vector<Variable> nothing;
-  tape.gradient(nothing, nothing, {.create_graph = true});
+  tape.restore_all();
   const Tape::Pause pause;
   CutOffs cut_offs;
   std::unordered_set<const Node*> reached;  // depends on the leaves
