@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+
+namespace hindsight::random_programs {
+
+/// While alive, memory fails once on this thread: the n-th new (counted from 0) throws
+/// std::bad_alloc.
+class FailingMemory {
+ public:
+  explicit FailingMemory(std::int64_t n);
+  ~FailingMemory();
+  FailingMemory(const FailingMemory&) = delete;
+  FailingMemory& operator=(const FailingMemory&) = delete;
+
+  static std::int64_t asked();  ///< how often memory was asked for since the youngest began
+};
+
+}  // namespace hindsight::random_programs
