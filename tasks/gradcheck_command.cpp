@@ -37,8 +37,11 @@ std::string tensor_line(const CheckedTensor& t, std::size_t name_width) {
   std::string line = fmt::format("{:<{}}  {:<12}  {:>6} {}{}", t.full_name(), name_width,
                                  directions ? "" : t.shape.to_string(), t.checked,
                                  directions ? "direction" : "element", t.checked == 1 ? "" : "s");
+  if (!directions && t.checked < t.shape.elements())
+    line += fmt::format(" of {}", t.shape.elements());
   if (t.checked > 0) line += fmt::format("  worst {:.2g} of the allowed error", t.worst.error);
   if (t.kinks > 0) line += fmt::format("  {} at kinks", t.kinks);
+  if (t.unresolved > 0) line += fmt::format("  {} too small to be compared", t.unresolved);
   if (t.failed > 0) line += fmt::format("  {} WRONG", t.failed);
   return line;
 }
