@@ -76,8 +76,12 @@ Variable take(const Variable& table, const Indices& indices) {
   indices.check_range("take", "index", table.size(0));
   Shape shape = indices.shape();
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
+  // The function writes rows of the table's width: of a flat one, single elements next to each
+  // other.
+  const Variable output = table.rank() > 1 ? Variable::make_padded(shape, table.dtype())
+                                           : Variable::make(shape, table.dtype());
   return apply(
-      "take", &table, 1, Retain::nothing, Variable::make_padded(shape, table.dtype()),
+      "take", &table, 1, Retain::nothing, output,
       [indices](Inputs in, const Tensor& out) {
         const Tensor rows = table_values(in.variable(0));
         dispatch(out.dtype(), [&](auto zero) {
