@@ -1,9 +1,9 @@
 #include <hindsight/autograd/checkpoint.h>
+#include <hindsight/autograd/on_exit.h>
 #include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/pushforward.h>
 #include <hindsight/autograd/random_run.h>
 #include <hindsight/autograd/sweep.h>
-#include <hindsight/autograd/weight_gradient.h>
 
 #include <cstring>
 #include <utility>
@@ -46,34 +46,23 @@ struct Segment {
     Variable tangent;   // in forward mode
     Tensor value;       // computed again
   };
-  struct Used {
-    Parameter parameter;
-    std::uint64_t version;
-  };
-
   Tape* tape;
+  Operation* operation = nullptr;  // that stands for it
   CheckpointFunction fn;
   std::vector<Variable> inputs;
   RandomRun random;
   std::vector<Output> outputs;
-  std::vector<Used> used;
 
   std::vector<Variable> run_again();
   void restore();
 };
 
-/// Records the function once more, at the end of the tape. TapeError where it computes something
-/// else than before.
+/// Records the function once more, at the end of the tape, of which it sees what was there the
+/// first time. TapeError where it computes something else than before.
 std::vector<Variable> Segment::run_again() {
-  for (const Used& use : used) {
-    if (use.parameter.data()->version != use.version) {
-      fail<TapeError>(
-          "checkpoint: parameter {} was changed after the function ran and before the "
-          "sweep, which runs it again",
-          use.parameter.name());
-    }
-  }
-  const Tape::Current here(tape);
+  const Tape::Busy busy(*tape);
+  const Tape::Rewound rewound(*tape, *operation);
+  const Tape::Current recording(tape);
   const RandomRun::Repeated random_numbers(&random);
   std::vector<Variable> results = fn(inputs);
   for (const Output& output : outputs) {
@@ -92,9 +81,9 @@ std::vector<Variable> Segment::run_again() {
 /// Computes the values of all outputs again.
 void Segment::restore() {
   const Operation* mark = tape->youngest();
+  const OnExit dropped{[&] { tape->drop_after(mark); }};
   const std::vector<Variable> results = run_again();
   for (Output& output : outputs) output.value = alone(results[output.index]);
-  tape->drop_after(mark);
 }
 
 /// Stands for the segment. Its output is one number for each of the segment's outputs, whose
@@ -137,6 +126,7 @@ class Checkpoint final : public Operation {
   }
   // The walk goes through the segment, run again; the outputs hand on what arrives at its end.
   void push_forward(Pushforward& sweep) override {
+    if (!sweep.moves(*this)) return;
     const PlaceGuard there(place());
     Operation* const mark = segment_->tape->youngest();
     const std::vector<Variable> results = segment_->run_again();
@@ -229,7 +219,8 @@ void record(const std::shared_ptr<Segment>& segment, const Contents& contents,
   const Variable joint = Variable::make({count}, (*results)[segment->outputs[0].index].dtype());
   {
     const ProfileTimer timer;
-    new_operation<Checkpoint>(segment, contents.inputs).release()->record_output(joint);
+    segment->operation = new_operation<Checkpoint>(segment, contents.inputs).release();
+    segment->operation->record_output(joint);
   }
   for (std::size_t i = 0; i < segment->outputs.size(); ++i) {
     const ProfileTimer timer;
@@ -254,6 +245,7 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction fn,
   const Operation* mark = tape->youngest();
   std::vector<Variable> results;
   {
+    const Tape::Busy busy(*tape);
     const RandomRun::Noted random_numbers(&segment->random);
     results = segment->fn(inputs);
   }
@@ -264,11 +256,6 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction fn,
     const Tensor values = alone(results[i]);
     segment->outputs.push_back({i, fingerprint(values), {}, {}, {}});
     results[i] = Variable(values);
-  }
-  for (const Variable& input : contents.inputs) {
-    const ParameterUse* use = input.node()->use;
-    if (use && use->leaf == input.node())
-      segment->used.push_back({use->parameter, use->parameter.data()->version});
   }
   tape->drop_after(mark);
   if (!segment->outputs.empty()) record(segment, contents, &results);

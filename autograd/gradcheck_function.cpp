@@ -86,11 +86,6 @@ struct CheckedFunction::Recording {
     }
     forward_end = tape.youngest();
   }
-  /// A recorded sweep over nothing: it brings back all values that had been released.
-  void restore_values() {
-    const std::vector<Variable> nothing;
-    tape.gradient(nothing, nothing, {.create_graph = true});
-  }
   /// <gradient, directions>, recorded; a constant where the gradient is one.
   Variable slope(const std::vector<Tensor>& directions) {
     const std::vector<Variable> first = tape.gradient(loss, leaves, {.create_graph = true});
@@ -191,7 +186,7 @@ double CheckedFunction::size_of_parts(int order, const std::vector<Tensor>& dire
   Recording recording(*this);
   const Variable result = order == 2 ? recording.slope(directions) : recording.loss;
   if (!result.recorded()) return 0;
-  recording.restore_values();
+  recording.tape.restore_all();
   std::vector<Variable> parts;
   for (const Operation* op = recording.tape.oldest(); op; op = op->next())
     parts.push_back(op->output().variable());
@@ -207,7 +202,7 @@ CulpritSearch CheckedFunction::culprit(int order, const std::vector<Tensor>& dir
   const detail::WithoutCheckpoints everything_recorded;
   Recording recording(*this);
   if (order == 2) recording.slope(directions);
-  recording.restore_values();
+  recording.tape.restore_all();
   return find_culprit(recording.tape, recording.leaves, recording.forward_end, options);
 }
 

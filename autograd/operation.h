@@ -63,6 +63,22 @@ class Operand {
 /// One recorded step. Lives in pooled memory, owned by its tape.
 class Operation {
  public:
+  /// While alive, a sweep is within the operation's backward function. TapeError where another one
+  /// is already: a gradient asked for there would need itself.
+  class InProgress {
+   public:
+    explicit InProgress(Operation& operation) : operation_(operation) {
+      if (operation.in_progress_) operation.fail_in_progress();
+      operation.in_progress_ = true;
+    }
+    ~InProgress() { operation_.in_progress_ = false; }
+    InProgress(const InProgress&) = delete;
+    InProgress& operator=(const InProgress&) = delete;
+
+   private:
+    Operation& operation_;
+  };
+
   static void* operator new(std::size_t bytes) { return pool::allocate(bytes); }
   static void operator delete(void* block, std::size_t bytes) { pool::release(block, bytes); }
 
@@ -83,6 +99,7 @@ class Operation {
   const Operand& output() const { return output_; }
   const Place& place() const { return place_; }    ///< where it was recorded
   const Operation* next() const { return next_; }  ///< the one recorded after it, null at the end
+  const Operation* previous() const { return previous_; }  ///< the one before it, null at the start
   /// Bytes that it keeps for the way back, beside values that are Variables.
   virtual Size kept_bytes() const { return 0; }
   /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
@@ -94,11 +111,13 @@ class Operation {
 
  private:
   friend class Tape;
-  friend class Sweep;
   friend class Pushforward;
+  [[noreturn]] void fail_in_progress() const;
+
   Place place_;
   Operation* previous_ = nullptr;
   Operation* next_ = nullptr;
+  bool in_progress_ = false;  // a sweep is within its backward function
 };
 
 /// An operation that is still its maker's: what throws before `release()->record_output` ends it.

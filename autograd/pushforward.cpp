@@ -3,6 +3,8 @@
 #include <hindsight/autograd/shape_ops.h>
 #include <hindsight/autograd/structural.h>
 
+#include <algorithm>
+
 namespace hindsight {
 
 void Operation::push_forward(Pushforward& sweep) { sweep.transpose(*this); }
@@ -41,13 +43,8 @@ void Pushforward::set_part(const Operand& output, const Variable& tangent) {
 // A rule that transposes may read any input, and what that one is computed from when it is
 // released.
 void Pushforward::find_missing(Operation* before) {
-  for (Operation* op = tape_.last_; op != before; op = op->previous_) {
-    if (op->pushes_with_kept() && !missing_.count(op->output().node())) continue;
-    for (int i = 0; i < op->inputs().second; ++i) {
-      const Node* input = op->inputs().first[i].node();
-      if (input && !input->value) missing_.insert(input);
-    }
-  }
+  missing_ =
+      missing_values(tape_, before, [](const Operation& op) { return !op.pushes_with_kept(); });
 }
 
 void Pushforward::restore(Operation& operation) {
@@ -83,13 +80,17 @@ void Pushforward::run(Operation* before) {
   }
 }
 
+bool Pushforward::moves(const Operation& operation) const {
+  const auto [inputs, count] = operation.inputs();
+  return std::any_of(inputs, inputs + count,
+                     [&](const Operand& input) { return input.node() && tangent(input); });
+}
+
 // The way back is v = J^T u for any u. It is recorded once, for a u that is never read, and the
 // gradient of <v, x'> with respect to u is J x'.
 void Pushforward::transpose(Operation& operation) {
-  const auto [inputs, count] = operation.inputs();
-  bool moves = false;
-  for (int i = 0; i < count && !moves; ++i) moves = inputs[i].node() && tangent(inputs[i]);
-  if (!moves) return;
+  if (!moves(operation)) return;
+  const Operation::InProgress within(operation);
   Operation* const mark = tape_.last_;
   const Operand& output = operation.output();
   const Variable u = tape_.watch(Tensor::zeros(output.shape(), output.node()->dtype));

@@ -35,6 +35,8 @@ class Pushforward {
   Variable tangent(const Variable& value) const { return tangent(value.node(), value.layout()); }
   /// Says what the tangent of an operation's output is.
   void set(const Operand& output, const Variable& tangent);
+  /// Whether any input of the operation has a tangent.
+  bool moves(const Operation& operation) const;
   /// The tangent of `operation` where it has no rule of its own: its way back, transposed.
   void transpose(Operation& operation);
 

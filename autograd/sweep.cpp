@@ -8,6 +8,7 @@
 namespace hindsight {
 
 void Sweep::through(Operation& operation) {
+  const Operation::InProgress within(operation);
   const ProfileTimer timer;
   if (!recorded_ && !finite_checks()) {
     operation.backward(*this);
@@ -59,6 +60,15 @@ void Sweep::add(const Operand& input, const Variable& gradient) {
   }
   const Gradient::Target to = target(input);
   copy(gradient.value(), node->gradient->memory(input.layout(), node->dtype), to.accumulate);
+}
+
+void Operation::fail_in_progress() const {
+  const std::string place = place_.to_string();
+  fail<TapeError>(
+      "{}{}{}: a derivative asked for while this operation is being swept leads through the "
+      "operation "
+      "itself",
+      name(), place.empty() ? "" : " in ", place);
 }
 
 void check_gradient(const Operation& operation, int i, const Variable& gradient) {

@@ -1,4 +1,5 @@
 #include <hindsight/autograd/finite.h>
+#include <hindsight/autograd/on_exit.h>
 #include <hindsight/autograd/profile.h>
 #include <hindsight/autograd/sweep.h>
 #include <hindsight/autograd/tape.h>
@@ -10,59 +11,36 @@
 namespace hindsight {
 namespace {
 
-thread_local Tape* current_tape = nullptr;
 std::atomic<std::uint64_t> next_id{1};
-
-/// Calls `f` at the end of a scope, also when an exception leaves it.
-template <class F>
-struct OnExit {
-  F f;
-  ~OnExit() { f(); }
-};
-template <class F>
-OnExit(F) -> OnExit<F>;
 
 std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
   const auto bits = reinterpret_cast<std::uintptr_t>(data) >> 4;
   return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
 }
 
-// Brings back every value from `op` on that had been released, in the order they were computed.
-template <class Next>
-void restore(Operation* op, std::vector<Variable>* restored, Next next) {
-  bool finished = false;
-  const OnExit end{[&] {
-    for (const Variable& value : *restored) value.node()->restoring = false;
-    if (!finished) restored->clear();  // some are half computed: all are released again
-  }};
-  for (; op; op = next(op)) {
-    Node* node = op->output().node();
-    if (node->value && !node->restoring) continue;
-    if (!node->restoring) restored->push_back(op->output().variable());
-    node->restoring = true;
-    op->run();
-  }
-  finished = true;
-}
-
 }  // namespace
 
-Tape* Tape::current() { return current_tape; }
+Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)) {}
 
-Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)), outer_(current_tape) {
-  current_tape = this;
+Tape::~Tape() { forget(); }
+
+// What a sweep within another one brought back is released again: nobody looks for it there.
+Tape::Busy::~Busy() {
+  if (--tape_.busy_ > 0) tape_.restored_.resize(restored_);
 }
 
-Tape::~Tape() {
-  forget();
-  current_tape = outer_;
+Tape::Rewound::Rewound(Tape& tape, Operation& operation)
+    : tape_(tape), before_(operation.previous_), first_(&operation), last_(tape.last_) {
+  next_of_before() = nullptr;
+  tape_.last_ = before_;
 }
 
-Tape::Pause::Pause() : paused_(current_tape) { current_tape = nullptr; }
-Tape::Pause::~Pause() { current_tape = paused_; }
-
-Tape::Current::Current(Tape* tape) : before_(std::exchange(current_tape, tape)) {}
-Tape::Current::~Current() { current_tape = before_; }
+Tape::Rewound::~Rewound() {
+  Operation* const recorded = next_of_before();
+  next_of_before() = first_;
+  last_->next_ = recorded;
+  (recorded ? recorded->previous_ : tape_.last_) = last_;
+}
 
 // Frees all operations from the youngest, so that nothing is nested however long the tape.
 void Tape::forget() {
@@ -119,33 +97,38 @@ Variable Tape::watch(const Tensor& value) {
 
 ParameterUse& Tape::use_of(const Parameter& parameter) {
   const auto index = [&] { return table_.data<ParameterUse*>(); };
+  const auto insert = [&](ParameterUse* use) {
+    std::size_t i = slot_of(use->parameter.data(), slots_);
+    while (index()[i]) i = (i + 1) & (slots_ - 1);
+    index()[i] = use;
+  };
   if (slots_) {
     for (std::size_t i = slot_of(parameter.data(), slots_); index()[i];
          i = (i + 1) & (slots_ - 1)) {
       if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
     }
   }
+  // What needs memory comes first: where it fails, the tape does not know the parameter.
+  const Variable leaf = watch(parameter.value());
+  if (2 * (filled_ + 1) > slots_) {
+    const std::size_t slots = slots_ ? 2 * slots_ : 32;
+    Buffer table(static_cast<Size>(slots * sizeof(ParameterUse*)));
+    std::fill_n(table.data<ParameterUse*>(), slots, nullptr);
+    table_ = std::move(table);
+    slots_ = slots;
+    for (ParameterUse* use = uses_; use; use = use->next) insert(use);
+  }
   auto* use = new (pool::allocate(sizeof(ParameterUse))) ParameterUse;
   use->parameter = parameter;
+  use->version = parameter.data()->version;
   use->next = uses_;
-  uses_ = use;
-  const Variable leaf = watch(parameter.value());
   use->leaf = leaf.node();
   use->leaf->add_handle();
   use->leaf->use = use;
   use->leaf->gradient = &parameter.data()->gradient;
-  if (2 * (++filled_) > slots_) {
-    slots_ = slots_ ? 2 * slots_ : 32;
-    table_ = Buffer(static_cast<Size>(slots_ * sizeof(ParameterUse*)));
-    std::fill_n(index(), slots_, nullptr);
-  }
-  // After growth all uses go in again, else just the new one.
-  for (ParameterUse* u = uses_; u; u = u->next) {
-    std::size_t i = slot_of(u->parameter.data(), slots_);
-    while (index()[i] && index()[i] != u) i = (i + 1) & (slots_ - 1);
-    if (index()[i] == u) break;
-    index()[i] = u;
-  }
+  uses_ = use;
+  ++filled_;
+  insert(use);
   return *use;
 }
 
@@ -159,12 +142,20 @@ void Tape::check_output(const char* op, const Variable& output) const {
   }
 }
 
-// A leaf reads the memory its parameter had, and writes to the gradient it has.
+// Operations read the memory that a parameter had when they were recorded, and a sweep writes to
+// the gradient it has now.
 void Tape::check_parameters(const char* op) const {
   for (const ParameterUse* use = uses_; use; use = use->next) {
     if (use->leaf->dtype != use->parameter.dtype()) {
       fail<TapeError>("{}: parameter {} changed its type while it was recorded", op,
                       use->parameter.name());
+    }
+    const bool in_place = use->parameter.value().buffer() == use->leaf->value;
+    if (in_place && use->version != use->parameter.data()->version) {
+      fail<TapeError>(
+          "{}: parameter {} was changed after the tape used it, so its derivatives can no longer "
+          "be computed; sweep before you change it, or use a new tape",
+          op, use->parameter.name());
     }
   }
 }
@@ -181,6 +172,11 @@ void Tape::flush() {
 }
 
 void Tape::backward(const Variable& loss) {
+  if (busy_ > 0) {
+    fail<TapeError>(
+        "backward: called within a sweep of the same tape, or within a checkpoint, it would use up "
+        "what these still need; call gradient(), or record on a tape of its own");
+  }
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {
     fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)",
@@ -193,22 +189,25 @@ void Tape::backward(const Variable& loss) {
       use->parameter.clear_gradient();
     forget();
   }};
-  Pause pause;
+  const Busy busy(*this);
+  const Pause pause;
   Sweep sweep(false, Sweep::After::use_up);
   sweep.add(Operand(loss, Operand::Keep::nothing, id_),
             Tensor::full(loss.shape(), 1, loss.dtype()));
   use_up(nullptr);
   flush();
+  check_parameters("backward");
   finished = true;
 }
 
 void Tape::use_up(const Operation* mark) {
-  Pause pause;
+  const Pause pause;
   Sweep sweep(false, Sweep::After::use_up);
   for (Operation* op = last_; op != mark; op = last_) {
     Node* node = op->output().node();
     if (!node->gradient->empty()) sweep.through(*op);
     node->add_record();
+    node->used_up = true;
     drop(op);
     if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
     node->drop_record();
@@ -216,148 +215,39 @@ void Tape::use_up(const Operation* mark) {
 }
 
 void Tape::derive(const Operation* mark, Sweep& sweep) {
-  restore_values(mark);
+  restore_values(mark, [](const Operation&) { return true; });
   for (Operation* op = last_; op != mark; op = op->previous_) {
     if (op->output().node()->contributions) sweep.through(*op);
   }
 }
 
+void Tape::restore_all() {
+  std::unordered_set<const Node*> missing;
+  for (const Operation* op = first_; op; op = op->next_) {
+    if (!op->output().node()->value) missing.insert(op->output().node());
+  }
+  restore_values(nullptr, missing);
+}
+
+// Oldest first, so that the inputs of each operation are there.
+void Tape::restore_values(const Operation* before, const std::unordered_set<const Node*>& missing) {
+  if (missing.empty()) return;
+  const std::size_t held = restored_.size();
+  try {
+    for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
+      const Operand& output = op->output();
+      if (missing.count(output.node()) == 0) continue;
+      if (!output.node()->value) restored_.push_back(output.variable());
+      op->run();
+    }
+  } catch (...) {
+    restored_.resize(held);  // some are half computed: all are released again
+    throw;
+  }
+}
+
 void Tape::drop_after(const Operation* mark) {
   while (last_ != mark) drop(last_);
-}
-
-void Tape::restore_values(const Operation* before) {
-  restore(before ? before->next_ : first_, &restored_, [](Operation* op) { return op->next_; });
-}
-
-// Only what lies between the inputs and the end of the tape gets a gradient.
-void Tape::mark_wanted(const std::vector<Variable>& inputs) {
-  for (ParameterUse* use = uses_; use; use = use->next) use->leaf->wanted = false;
-  const auto for_all = [&](auto&& f) {
-    for (Operation* op = first_; op; op = op->next_) f(*op);
-  };
-  for_all([](Operation& op) {
-    op.output().node()->wanted = false;
-    for (int i = 0; i < op.inputs().second; ++i) {
-      const Operand& input = op.inputs().first[i];
-      if (input.tracked()) input.node()->wanted = false;
-    }
-  });
-  for (const Variable& input : inputs) input.node()->wanted = true;
-  for_all([](Operation& op) {
-    bool wanted = op.output().node()->wanted;
-    for (int i = 0; i < op.inputs().second; ++i) wanted = wanted || op.inputs().first[i].wanted();
-    op.output().node()->wanted =
-        wanted;  // several operations may fill one sequence: true stays true
-  });
-}
-
-std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
-                                     const std::vector<Variable>& inputs,
-                                     const GradientOptions& options) {
-  if (!options.cotangents.empty() && options.cotangents.size() != outputs.size()) {
-    fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(),
-                    outputs.size());
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!inputs[i] || inputs[i].node()->tape != id_)
-      fail<TapeError>("gradient: input {} is not recorded on this tape", i);
-  }
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    if (!outputs[i]) fail<TapeError>("gradient: output {} is an empty Variable", i);
-  }
-  check_parameters("gradient");
-  Operation* const youngest = last_;
-  std::vector<Variable> results;
-  {
-    // A recorded sweep goes on this tape; another leaves no trace.
-    Tape* const resumed = std::exchange(current_tape, options.create_graph ? this : nullptr);
-    const OnExit end{[&] {
-      current_tape = resumed;
-      settle(outputs, inputs);
-    }};
-    mark_wanted(inputs);
-    if (options.create_graph) restore_values(nullptr);
-    for (ParameterUse* use = uses_; use; use = use->next)
-      use->leaf->gradient = &use->leaf->own_gradient;
-    Sweep sweep(options.create_graph, Sweep::After::keep);
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const Variable& output = outputs[i];
-      if (output.node()->tape != id_ || !output.node()->wanted) {
-        if (options.throw_if_unused)
-          fail<TapeError>("gradient: output {} does not depend on any input", i);
-        continue;
-      }
-      if (options.cotangents.empty() && output.shape().elements() != 1) {
-        fail<TapeError>(
-            "gradient: output {} has shape {}; a scalar, or a cotangent of that shape, is needed",
-            i, output.shape());
-      }
-      if (!options.cotangents.empty() && options.cotangents[i].shape() != output.shape()) {
-        fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(),
-                         options.cotangents[i].shape());
-      }
-      if (!options.cotangents.empty() && options.cotangents[i] &&
-          options.cotangents[i].dtype() != output.dtype()) {
-        fail<DTypeError>("gradient: output {} is {} but its cotangent {}", i, name(output.dtype()),
-                         name(options.cotangents[i].dtype()));
-      }
-      // A second handle to the caller's cotangent, whose memory the sweep must not take over.
-      Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
-      if (!weight) weight = Variable(Tensor::full(output.shape(), 1, output.dtype()));
-      // On the tape, so that what is not computed from it is found out.
-      if (options.create_graph && !weight.recorded()) weight = watch(weight.value());
-      sweep.add(Operand(output, Operand::Keep::nothing, id_), weight);
-    }
-    for (const Variable& input : inputs) input.node()->keep_gradient = true;
-    for (Operation* op = youngest; op; op = op->previous_) {
-      Node* node = op->output().node();
-      if (!node->wanted || (node->gradient->empty() && !node->contributions)) continue;
-      sweep.through(*op);
-      if (!node->keep_gradient && !node->in_parts) node->own_gradient.release();
-    }
-    flush();
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const Operand operand(inputs[i], Operand::Keep::nothing, id_);
-      const Node* node = inputs[i].node();
-      const bool unused = node->gradient->empty() && !node->contributions;
-      if (unused && options.throw_if_unused) {
-        const Parameter* parameter = parameter_of(operand);
-        fail<TapeError>("gradient: no output depends on input {}{}", i,
-                        parameter ? ", the parameter " + parameter->name() : "");
-      }
-      results.push_back(sweep.gradient_variable(operand));
-    }
-  }
-  return results;
-}
-
-// After a gradient() that kept the tape: gradients are dropped, parameters' own are back in place.
-void Tape::settle(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs) {
-  const auto reset = [](Node* node) {
-    node->own_gradient.release();
-    if (node->contributions) clear_contributions(node);
-    node->wanted = true;
-    node->keep_gradient = false;
-  };
-  for (Operation* op = first_; op; op = op->next_) {
-    reset(op->output().node());
-    for (int i = 0; i < op->inputs().second; ++i) {
-      const Operand& input = op->inputs().first[i];
-      if (input.tracked()) reset(input.node());
-    }
-  }
-  // An input whose views are the outputs belongs to no operation.
-  for (const std::vector<Variable>* ends : {&outputs, &inputs}) {
-    for (const Variable& end : *ends) {
-      if (end.node()->tape == id_) reset(end.node());
-    }
-  }
-  for (ParameterUse* use = uses_; use; use = use->next) {
-    reset(use->leaf);
-    use->discard();  // of a sweep that threw
-    use->leaf->gradient = &use->parameter.data()->gradient;
-  }
 }
 
 }  // namespace hindsight

@@ -27,7 +27,7 @@ class Wanted {
 Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs,
                          const std::vector<Variable>& cotangents, const Variable& input) {
   Operation* const youngest = last_;
-  restore_values(before);
+  restore_values(before, [](const Operation&) { return true; });
   Wanted wanted;
   for (const Variable& output : outputs) wanted.clear(output.node());
   for (Operation* op = youngest; op != before; op = op->previous_) {
@@ -85,7 +85,8 @@ std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
     sweep.seed(input, direction);
   }
   check_parameters("tangent");
-  const Current resumed(this);
+  const Busy busy(*this);
+  const Current recording(this);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) fail<TapeError>("tangent: output {} is an empty Variable", i);
   }

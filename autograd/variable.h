@@ -21,11 +21,11 @@ struct Node {
   std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
   DType dtype = DType::f32;
-  bool computed = false;   ///< an operation of the tape can compute the value again
-  bool in_parts = false;   ///< several operations compute it, a part each
-  bool wanted = false;     ///< the current sweep asks for its gradient
-  bool restoring = false;  ///< a released value that several operations compute again, part by part
+  bool computed = false;       ///< an operation of the tape can compute the value again
+  bool in_parts = false;       ///< several operations compute it, a part each
+  bool wanted = false;         ///< the current sweep asks for its gradient
   bool keep_gradient = false;  ///< the sweep's caller reads the gradient afterwards
+  bool used_up = false;        ///< a sweep has freed an operation that computed it
   bool marked = false;         ///< by a walk over the tape, which takes its marks away again
   Shape shape;                 ///< of the whole value
   Buffer value;                ///< empty once released

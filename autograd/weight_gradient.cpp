@@ -93,16 +93,17 @@ Tensor Strip::matrix() const {
 }
 
 const Tensor& ParameterUse::transposed() {
-  const Parameter::Data& data = *parameter.data();
-  if (!transposed_ || transposed_version_ != data.version) {
-    const Size rows = data.value.size(0), columns = data.value.size(1);
-    transposed_ = Variable::make_padded({columns, rows}, data.value.dtype()).value();
-    dispatch(data.value.dtype(), [&](auto zero) {
+  const std::uint64_t now = parameter.data()->version;
+  if (!transposed_ || transposed_version_ != now) {
+    const Tensor value = Variable(leaf, Layout(leaf->shape)).value();
+    const Size rows = value.size(0), columns = value.size(1);
+    transposed_ = Variable::make_padded({columns, rows}, value.dtype()).value();
+    dispatch(value.dtype(), [&](auto zero) {
       using T = decltype(zero);
-      blas::transpose(data.value.data<T>(), rows, columns, transposed_.data<T>(),
+      blas::transpose(value.data<T>(), rows, columns, transposed_.data<T>(),
                       columns > 1 ? transposed_.layout().stride(0) : rows);
     });
-    transposed_version_ = data.version;
+    transposed_version_ = now;
   }
   return transposed_;
 }

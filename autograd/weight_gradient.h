@@ -40,6 +40,7 @@ class Strip {
 /// faster than one at each (and the steps' gradients lie one after the other for it).
 struct ParameterUse {
   Parameter parameter;
+  std::uint64_t version = 0;  ///< of the parameter when the tape first used it
   Node* leaf = nullptr;
   ParameterUse* next = nullptr;
 

@@ -8,6 +8,10 @@ hindsight::test::SystemMemory hindsight::test::system_memory() {
   return {pool::statistics().system_allocations, 0};
 }
 
+hindsight::test::FailingMemory::FailingMemory(int) {}
+hindsight::test::FailingMemory::~FailingMemory() = default;
+bool hindsight::test::FailingMemory::works() { return false; }
+
 #else
 
 #include <atomic>
@@ -17,8 +21,11 @@ hindsight::test::SystemMemory hindsight::test::system_memory() {
 namespace {
 
 std::atomic<std::int64_t> allocations{0}, releases{0};
+thread_local int successes = -1;  // before allocations fail; negative where none do
 
 void* counted(std::size_t bytes, std::size_t alignment) {
+  if (successes == 0) throw std::bad_alloc();
+  if (successes > 0) --successes;
   allocations.fetch_add(1, std::memory_order_relaxed);
   void* block = alignment > alignof(std::max_align_t)
                     ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
@@ -33,6 +40,10 @@ void uncounted(void* block) {
 }
 
 }  // namespace
+
+hindsight::test::FailingMemory::FailingMemory(int allowed) { successes = allowed; }
+hindsight::test::FailingMemory::~FailingMemory() { successes = -1; }
+bool hindsight::test::FailingMemory::works() { return true; }
 
 // Every new of the program, the library's pool included, is counted.
 void* operator new(std::size_t bytes) { return counted(bytes, 1); }

@@ -24,6 +24,17 @@ struct SystemMemory {
 };
 SystemMemory system_memory();
 
+/// While alive, this thread's allocations from the system fail after the first `successes`. Not
+/// with AddressSanitizer, which keeps new to itself.
+class FailingMemory {
+ public:
+  explicit FailingMemory(int successes);
+  ~FailingMemory();
+  FailingMemory(const FailingMemory&) = delete;
+  FailingMemory& operator=(const FailingMemory&) = delete;
+  static bool works();
+};
+
 /// Uniform values, representable in float32 whatever the dtype, so that both types start alike.
 inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype = DType::f64,
                             double low = -1, double high = 1) {

@@ -76,8 +76,12 @@ std::string without_checkpoints(Subject& s) {
 
 std::string asked_twice(Subject& s) {
   Recording recording(s.own);
-  recording.gradient();
-  return difference_of_bits(s.own, recording.gradient(), s.own_gradient);
+  const Tensors first = recording.gradient();
+  return difference_of_bits(s.own, recording.gradient(), first);
+}
+
+std::string recorded_again(Subject& s) {
+  return difference_of_bits(s.own, Recording(s.own).gradient(), s.own_gradient);
 }
 
 std::string one_input_alone(Subject& s) {
@@ -106,6 +110,26 @@ std::string float32_like_float64(Subject& s) {
   if (!(std::abs(loss - wide) <= 1e-3 * std::max(1.0, std::abs(wide))))
     return fmt::format("loss {:.9g} but {:.9g} in float64", loss, wide);
   return difference(narrow, recording.gradient(), s.wide_gradient, 3e-3);
+}
+
+// The outputs themselves, weighted by cotangents instead of in a loss.
+std::string several_outputs(Subject& s) {
+  Execution execution(s.own);
+  Tape tape;
+  const std::vector<Variable> inputs = s.own.inputs(), outputs = execution.outputs(inputs);
+  std::vector<Variable> cotangents;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    cotangents.emplace_back(execution.weights(i, outputs[i].shape()));
+  const Tensors gradient = copies(tape.gradient(outputs, inputs, {.cotangents = cotangents}));
+  const std::string wrong = difference(s.own, gradient, s.own_gradient, s.rounding());
+  if (!wrong.empty() || changes_gradients(s.program)) return wrong;
+  const Tensors direction = random_directions(s.own, s.rng.bits());
+  const Tensors pushed = copies(tape.tangent(outputs, inputs, as_variables(direction)));
+  const Product product = dot(s.own_gradient, direction), forward = dot(pushed, copies(cotangents));
+  const double allowed = s.rounding() * std::max({0.01, product.magnitude, forward.magnitude});
+  if (std::abs(forward.sum - product.sum) <= allowed) return "";
+  return fmt::format("tangents: {:.12g} but <gradient, direction> is {:.12g}", forward.sum,
+                     product.sum);
 }
 
 // Memory fails once, somewhere. Afterwards everything gives what it gave before.

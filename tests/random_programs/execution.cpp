@@ -114,15 +114,24 @@ Environment Execution::environment(const std::vector<Variable>& inputs) const {
   return values;
 }
 
-Variable Execution::loss(const std::vector<Variable>& inputs) {
+std::vector<Variable> Execution::outputs(const std::vector<Variable>& inputs) {
   Environment values = environment(inputs);
   run(program_.steps, values);
+  std::vector<Variable> result;
+  for (const Output& output : program_.outputs)
+    result.push_back(values[static_cast<std::size_t>(output.id)]);
+  return result;
+}
+
+Tensor Execution::weights(std::size_t output, const Shape& shape) const {
+  return random_values(shape, dtype(), program_.outputs[output].seed + kWeights);
+}
+
+Variable Execution::loss(const std::vector<Variable>& inputs) {
   Variable loss(Tensor::zeros({}, dtype()));
-  for (const Output& output : program_.outputs) {
-    const Variable& value = values[static_cast<std::size_t>(output.id)];
-    const Variable weights(random_values(value.shape(), dtype(), output.seed + kWeights));
-    loss = loss + sum(value * weights);
-  }
+  const std::vector<Variable> values = outputs(inputs);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    loss = loss + sum(values[i] * Variable(weights(i, values[i].shape())));
   return loss;
 }
 

@@ -90,6 +90,10 @@ class Execution {
 
   /// The loss; inputs as Instance::inputs() returns them.
   Variable loss(const std::vector<Variable>& inputs);
+  /// The values that it is the weighted sum of.
+  std::vector<Variable> outputs(const std::vector<Variable>& inputs);
+  /// The weights of one of these.
+  Tensor weights(std::size_t output, const Shape& shape) const;
 
   /// The leaves, by number.
   Environment environment(const std::vector<Variable>& inputs) const;

@@ -149,13 +149,12 @@ const char* text_of(Leaf::Values values) {
 std::map<int, Shape> shapes_of(const Program& program) {
   Shapes shapes;
   for (const Leaf& leaf : program.leaves) shapes[leaf.id] = leaf.shape;
-  const Instance instance(program, DType::f64);
   RunOptions options;
   options.done = [&](const Step& step, const std::vector<Variable>& out) {
     for (std::size_t i = 0; i < out.size(); ++i) shapes[step.outputs[i]] = out[i].shape();
   };
   try {
-    loss_of(instance, options);
+    loss_of(Instance(program, DType::f64), options);
   } catch (const std::exception&) {  // the shapes up to there
   }
   return shapes;
