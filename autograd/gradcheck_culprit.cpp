@@ -206,7 +206,7 @@ class LocalCheck {
   /// True if rerunning changes the value (which the output keeps).
   bool value_differs() {
     const Tensor before = output().contiguous_copy();
-    op_.run();
+    op_.run_from_inputs();
     const Tensor after = output();
     double difference = 0, magnitude = 0;
     for (Size i = 0; i < before.elements(); ++i) {
@@ -224,14 +224,14 @@ class LocalCheck {
             op_.inputs().first[input], gradients_[static_cast<std::size_t>(input)],
             [this] { return value(); }, options_)
             .worst(groups);
-    op_.run();  // with the input back in place
+    op_.run_from_inputs();  // with the input back in place
     return worst;
   }
 
  private:
   Tensor output() const { return op_.output().variable().value(); }
   SizedValue value() {
-    op_.run();
+    op_.run_from_inputs();
     const Tensor out = output();
     const double total = dot(weights_, out);
     return {total, std::max(std::abs(total), product_norm(weights_, out))};

@@ -1,4 +1,5 @@
 #include <hindsight/autograd/gradcheck.h>
+#include <hindsight/nn/safetensors.h>
 
 #include <algorithm>
 #include <memory>
@@ -53,7 +54,7 @@ void print_report(const CheckReport& report, Progress* progress) {
 }
 
 int run_gradcheck(const GradcheckOptions& o) {
-  if (!o.json.empty()) check_writable(o.json);
+  if (!o.json.empty()) nn::check_saving(o.json);
   const GradcheckModel model(o.model);
   const Interrupt interrupt;
   Progress progress;

@@ -125,6 +125,7 @@ TEST_CASE("what is refused: status 1 and one sentence") {
   refused({"--model", "lstm", "--steps", "0"}, "--steps: '0' is not a whole number from 1");
   refused({"--model", "lstm", "--tolerance", "0"}, "--tolerance: '0' is not a number");
   refused({"--model", "lstm", "--json", "none/r"}, "cannot write 'none/r'");
+  refused({"--model", "lstm", "--json", std::string(256, 'r')}, "': File name too long");
 }
 
 /// Whether a process handles SIGINT itself by now.
