@@ -144,16 +144,15 @@ class GradientCheck {
   void check(int order, std::vector<Tensor> analytic, const SizedValue& here,
              const std::function<double()>& value) {
     const Direction along = proportional();
-    // A value of that size differs by so much from the exact one.
     const auto value_along = [&](double t) {
       function_.move(along, function_.everything(), t);
       const double moved = value();
       function_.move(along, function_.everything(), 0);
       return moved;
     };
-    const double share = options_.absolute * options_.step;
-    Rounding rounding(share * here.size, value_along,
-                      [&] { return share * function_.size_of_parts(order, along_); });
+    const double share = options_.absolute * options_.step;  // of a value, rounded
+    Rounding rounding(share, here.size, value_along,
+                      [&] { return function_.size_of_parts(order, along_); });
     const Derivative derivative{order, std::move(analytic), value, here.value, &rounding};
     options_.fast ? check_directions(derivative) : check_elements(derivative);
   }

@@ -126,7 +126,7 @@ class InputCheck {
         direction_({input_.original()}, Direction::Scale::step, rng_),
         here_(value_()),
         rounding_(
-            options.absolute * options.step * here_.size,
+            options.absolute * options.step, here_.size,
             [this, along = Direction({input_.original()}, Direction::Scale::proportional, rng_)](
                 double t) { return moved(along, 0, input_.elements(), t); }) {}
 

@@ -128,7 +128,9 @@ CheckedElement look_closer(const Line& line, double analytic, Sides near, Checke
 
 constexpr int kSamples = 8;
 constexpr double kNarrowest = 0x1p-40, kWider = 0x1p8, kWidest = 0x1p-8;
-constexpr double kDeviations = 20;  // of the largest error among many, and to spare
+// Of a value whose rounding deviates by 1: with the usual share of 1e-14, 20 deviations are
+// allowed.
+constexpr double kSizeOfDeviation = 2e15;
 
 using Samples = std::array<double, kSamples>;
 
@@ -176,10 +178,10 @@ double deviation_along(const std::function<double(double)>& value) {
 bool Rounding::measure() {
   if (!along_) return false;
   const auto along = std::exchange(along_, nullptr);
-  const double before = error_;
-  error_ = std::max(error_, kDeviations * deviation_along(along));
-  if (estimate_) error_ = std::max(error_, estimate_());
-  return error_ > before;
+  const double before = size_;
+  size_ = std::max(size_, kSizeOfDeviation * deviation_along(along));
+  if (size_of_parts_) size_ = std::max(size_, size_of_parts_());
+  return size_ > before;
 }
 
 CheckedElement compare_slope(const Line& line, double analytic) {

@@ -3,23 +3,27 @@
 
 namespace hindsight {
 
-/// How exact the values of a function are: the error of one, as far as rounding goes.
+/// How exact the values of a function are.
 class Rounding {
  public:
-  /// `assumed` until it is measured along a line through the point. What cancels out in the value
-  /// leaves its rounding there; `estimate`, if there is one, says how much.
-  Rounding(double assumed, std::function<double(double)> along,
-           std::function<double()> estimate = {})
-      : error_(assumed), along_(std::move(along)), estimate_(std::move(estimate)) {}
+  /// The error of a value is `share` of `size`, until that is measured along a line through the
+  /// point. What cancels out in the value leaves its rounding there; `size_of_parts`, where there
+  /// is one, says how large it was.
+  Rounding(double share, double size, std::function<double(double)> along,
+           std::function<double()> size_of_parts = {})
+      : share_(share),
+        size_(size),
+        along_(std::move(along)),
+        size_of_parts_(std::move(size_of_parts)) {}
 
-  double error() const { return error_; }
-  /// Measures it, once. True if it is larger than was assumed.
+  double error() const { return share_ * size_; }
+  /// Measures it, once. True if it is larger than it was.
   bool measure();
 
  private:
-  double error_;
+  double share_, size_;
   std::function<double(double)> along_;
-  std::function<double()> estimate_;
+  std::function<double()> size_of_parts_;
 };
 
 /// A function of one number, to be looked at around 0.
