@@ -220,14 +220,14 @@ struct Tangents<Program<F, A, B>, T, N, L, K, Wanted> {
     }
   }
   HINDSIGHT_INLINE simd::Batch<T> along_left(const P& p) const {
-    return a.tangent * p.function.by_left(when<(kByLeft & kLeft) != 0>(a.value),
-                                          when<(kByLeft & kRight) != 0>(b.value),
-                                          when<(kByLeft & kOutput) != 0>(value));
+    return along<F>(a.tangent, p.function.by_left(when<(kByLeft & kLeft) != 0>(a.value),
+                                                  when<(kByLeft & kRight) != 0>(b.value),
+                                                  when<(kByLeft & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE simd::Batch<T> along_right(const P& p) const {
-    return b.tangent * p.function.by_right(when<(kByRight & kLeft) != 0>(a.value),
-                                           when<(kByRight & kRight) != 0>(b.value),
-                                           when<(kByRight & kOutput) != 0>(value));
+    return along<F>(b.tangent, p.function.by_right(when<(kByRight & kLeft) != 0>(a.value),
+                                                   when<(kByRight & kRight) != 0>(b.value),
+                                                   when<(kByRight & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE auto dual() const {
     if constexpr (varies<P>) {
