@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <thread>
 
 // Exported by OpenBLAS builds with run-time kernel choice, absent from the others.
 extern "C" __attribute__((weak)) void gotoblas_dynamic_init(void);
@@ -28,11 +27,11 @@ namespace {
 constexpr double kThreadedFlops =
     3e7;  // a second thread costs some 10 us to wake: 30 MFLOP hide it
 
+// One unless somebody asks for more: threads wait for each other in every product, which takes
+// twice the time of one thread where anything else runs on the machine.
 int initial_threads() {
-  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
-    if (const int count = std::atoi(text); count > 0) return count;
-  }
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const char* asked = std::getenv("OMP_NUM_THREADS");
+  return asked ? std::max(1, std::atoi(asked)) : 1;
 }
 
 /// What runs the products, settled once at first use.

@@ -30,7 +30,8 @@ void transpose(const double* from, std::int64_t rows, std::int64_t columns, doub
                std::int64_t stride);
 
 /// Threads a large product may use; small ones always run on one, where a second thread only costs.
-/// Starts as OMP_NUM_THREADS where set, else the number of cores.
+/// Starts as OMP_NUM_THREADS where set, else 1: more gain little on an idle machine and lose much
+/// on a busy one.
 void set_threads(int count);
 int threads();
 

@@ -58,8 +58,10 @@ class CrossEntropy final : public Operation {
       const Size classes = input_.shape().back();
       const T* weight = g.data<T>();
       T* p = excess.data<T>();
-      for (Size row = 0; row < targets_.elements(); ++row, p += classes) {
-        p[targets_[row]] -= T(1);
+      const std::int64_t* target = targets_.data();
+      const Size count = targets_.elements();
+      for (Size row = 0; row < count; ++row, p += classes) {
+        p[target[row]] -= T(1);
         for (Size i = 0; i < classes; ++i) p[i] *= weight[row];
       }
     });
@@ -78,8 +80,10 @@ class CrossEntropy final : public Operation {
       const T* row = dense.data<T>();
       T* p = probabilities ? probabilities->data<T>() : nullptr;
       T* loss = losses.data<T>();
-      for (Size i = 0; i < targets.elements(); ++i, row += classes) {
-        loss[i] = cross_entropy_row<T>(row, classes, targets[i], p ? p + i * classes : nullptr);
+      const std::int64_t* target = targets.data();
+      const Size count = targets.elements();
+      for (Size i = 0; i < count; ++i, row += classes) {
+        loss[i] = cross_entropy_row<T>(row, classes, target[i], p ? p + i * classes : nullptr);
       }
     });
   }
@@ -116,6 +120,8 @@ struct Rows {
 
 void check_class_targets(const char* op, const Variable& x, const Indices& targets,
                          const ClassOptions& options) {
+  check_given(op, x);
+  targets.check_given(op);
   Shape leading = x.shape();
   if (leading.rank() > 0) leading.erase(leading.rank() - 1);
   if (x.rank() == 0 || leading != targets.shape()) {
@@ -137,9 +143,10 @@ Rows rows_of(const char* op, const Variable& x, const Indices& targets,
   if (std::find(begin, begin + count, options.ignore) != begin + count) {
     rows.classes = Indices(targets.shape());
     rows.ignored = Tensor(targets.shape(), x.dtype());
+    std::int64_t* classes = rows.classes.data();
     for (Size i = 0; i < count; ++i) {
-      const bool ignored = targets[i] == options.ignore;
-      rows.classes.data()[i] = ignored ? 0 : targets[i];
+      const bool ignored = begin[i] == options.ignore;
+      classes[i] = ignored ? 0 : begin[i];
       rows.ignored.set(i, ignored ? 1 : 0);
       rows.total -= ignored ? 1 : 0;
     }

@@ -87,7 +87,8 @@ States states_of(const Variable& x, const Indices& targets, const CtcOptions& op
 /// log of the probability of reaching each state at the end of each row's input: (B, L).
 Variable forward(const Variable& emission, const States& s) {
   const Size T = emission.size(0), L = emission.size(2);
-  const Size shortest = *std::min_element(s.inputs.begin(), s.inputs.end());
+  const auto shortest_row = std::min_element(s.inputs.begin(), s.inputs.end());
+  const Size shortest = shortest_row == s.inputs.end() ? T : *shortest_row;
   const Variable skip(s.skip), past(s.past);
   Variable alpha = emission[0] + Variable(s.start);
   for (Size t = 1; t < T; ++t) {
@@ -104,7 +105,9 @@ Variable forward(const Variable& emission, const States& s) {
 }
 
 void check_ctc(const Variable& x, const Indices& targets, const CtcOptions& options) {
-  if (x.rank() != 3 || x.shape().elements() == 0 || targets.shape().rank() != 2 ||
+  check_given("ctc_loss", x);
+  targets.check_given("ctc_loss");
+  if (x.rank() != 3 || x.size(0) == 0 || x.size(2) == 0 || targets.shape().rank() != 2 ||
       targets.shape()[0] != x.size(1)) {
     fail<ShapeError>(
         "ctc_loss: log_probabilities {} and targets {}: (T, B, C) and (B, S) are needed", x.shape(),
@@ -146,6 +149,7 @@ Variable ctc_loss(const Variable& log_probabilities, const Indices& targets,
   const Variable flat = reshape(losses, {B});
   if (options.reduction == Reduction::none) return flat;
   if (options.reduction == Reduction::sum) return sum(flat);
+  if (B == 0) fail<ShapeError>("ctc_loss: there are no targets");
   const Tensor share(Shape{B}, flat.dtype());
   for (Size b = 0; b < B; ++b) {
     const Size length = std::max<Size>(1, states.targets[static_cast<std::size_t>(b)]);

@@ -75,11 +75,11 @@ Variable shifted(const Variable& x, int axis, Direction direction) {
 }  // namespace
 
 Variable cumsum(const Variable& x, int axis) {
-  return running_sum(x, checked_axis("cumsum", axis, x.rank()), Direction::forward);
+  return running_sum(x, checked_axis("cumsum", axis, x), Direction::forward);
 }
 
 Variable logcumsumexp(const Variable& x, int axis) {
-  axis = checked_axis("logcumsumexp", axis, x.rank());
+  axis = checked_axis("logcumsumexp", axis, x);
   if (x.shape().elements() == 0) return x;
   return apply(
       "logcumsumexp", {x}, Retain::all, x.shape(), x.dtype(),
@@ -103,6 +103,8 @@ Variable logcumsumexp(const Variable& x, int axis) {
 }
 
 Variable decaying_sum(const Variable& decay, const Variable& x, int axis, Direction direction) {
+  check_given("decaying_sum", decay);
+  check_given("decaying_sum", x, 1);
   axis = checked_axis("decaying_sum", axis, x.rank());
   check_same_dtype("decaying_sum", decay, x);
   if (decay.shape() != x.shape())

@@ -10,10 +10,15 @@ namespace {
 class Subject {
  public:
   Subject(const char* op, const InputFunction& f, const std::vector<Tensor>& inputs)
-      : op_(op), f_([&f, this] { return f(variables_); }), values_(inputs) {}
+      : op_(op), f_([&f, this] { return f(variables_); }), values_(inputs) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i]) fail("{}: input {} is an empty Tensor", op, i);
+    }
+  }
   Subject(const char* op, const ParameterFunction& f, const std::vector<Parameter>& parameters)
       : op_(op), f_(f), parameters_(parameters) {
     for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (!parameters[i]) fail("{}: parameter {} is empty", op, i);
       values_.push_back(parameters[i].value());
       for (std::size_t j = 0; j < i; ++j) {
         if (parameters[j].data() == parameters[i].data())
@@ -34,6 +39,7 @@ class Subject {
   }
   static void check_like(const char* op, const char* what, const std::string& of,
                          const Tensor& given, const Shape& shape, DType dtype) {
+    if (!given) fail("{}: the {} of {} is an empty Tensor", op, what, of);
     if (given.shape() != shape)
       fail<ShapeError>("{}: the {} of {} is {}; {} is needed", op, what, of, given.shape(), shape);
     if (given.dtype() != dtype) {

@@ -10,12 +10,14 @@ Tensor dropout_mask(const Shape& shape, DType dtype, double rate, Rng& rng) {
     using T = decltype(zero);
     const T kept = static_cast<T>(1 / (1 - rate));
     T* values = mask.data<T>();
-    for (Size i = 0; i < mask.elements(); ++i) values[i] = rng.uniform() < rate ? T(0) : kept;
+    const Size count = mask.elements();
+    for (Size i = 0; i < count; ++i) values[i] = rng.uniform() < rate ? T(0) : kept;
   });
   return mask;
 }
 
 Variable dropout(const Variable& x, double rate, Rng& rng) {
+  check_given("dropout", x);
   if (rate == 0) return x;
   return x * Variable(dropout_mask(x.shape(), x.dtype(), rate, rng));
 }

@@ -53,11 +53,11 @@ HINDSIGHT_INLINE Batch<T> within(const Batch<T>& x, T low, T high) {
 /// The bits of x as a whole number, and back.
 template <class T>
 HINDSIGHT_INLINE auto bits(const Batch<T>& x) {
-  return xsimd::bitwise_cast<xsimd::batch<typename ExpConstants<T>::Integer>>(x);
+  return reinterpret<typename ExpConstants<T>::Integer>(x);
 }
 template <class T, class I>
 HINDSIGHT_INLINE Batch<T> to_exponent(const I& biased) {
-  return xsimd::bitwise_cast<Batch<T>>(biased << ExpConstants<T>::kMantissaBits);
+  return reinterpret<T>(biased << ExpConstants<T>::kMantissaBits);
 }
 
 /// s of the rest of x: exp(x - n log 2) - 1. Two terms at a time, to wait for less.

@@ -58,13 +58,23 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
 void FusedOperation::run() {
   Node* node = output_.node();
   node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+  compute(node->value, Buffer());
+}
+
+void FusedOperation::run_kept() const {
+  const Node* node = output_.node();
+  if (kept_) compute(Buffer(node->shape.elements() * bytes_of(node->dtype)), kept_);
+}
+
+void FusedOperation::compute(const Buffer& value, const Buffer& kept) const {
+  const Node* node = output_.node();
   if (node->shape.elements() == 0) return;
   const Loops loops =
       make_loops(node->shape, kernels_->leaves, [&](int k) { return layout_of(k); });
   std::array<const std::byte*, kMaxOperands> in;
   for (int k = 0; k < kernels_->leaves; ++k) in[static_cast<std::size_t>(k)] = values_of(k);
-  run_forward(*kernels_, program_, loops, node->dtype, in.data(), node->value.data<std::byte>(),
-              nullptr);
+  run_forward(*kernels_, program_, loops, node->dtype, in.data(), value.data<std::byte>(),
+              kept ? kept.data<std::byte>() : nullptr);
 }
 
 const std::byte* FusedOperation::values_of(int k) const {

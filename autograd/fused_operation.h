@@ -67,12 +67,15 @@ class FusedOperation : public Operation {
  protected:
   FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
       : kernels_(kernels), operands_(operands), program_(program) {}
+  /// Computes the values that are kept for the way back again.
+  void run_kept() const;
 
  private:
   friend class TangentOperation;
   friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
                            FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
   void backward_recorded(Sweep& sweep);
+  void compute(const Buffer& value, const Buffer& kept) const;
   Variable kept_values(int q) const;
   /// Where the row loops find operand k; null where it is left out.
   const Layout* layout_of(int k) const {

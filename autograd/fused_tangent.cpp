@@ -36,6 +36,11 @@ class TangentOperation final : public FusedOperation {
     run();
   }
 
+  // The kept values are inputs that depend on other inputs, the leaves.
+  void run_from_inputs() override {
+    of_.run_kept();
+    run();
+  }
   void backward(Sweep& sweep) override {
     if (sweep.recorded()) return backward_recorded(sweep);
     FusedOperation::backward(sweep);
@@ -82,8 +87,7 @@ Variable FusedOperation::kept_values(int q) const {
   Size inside = 1, rows = 1;  // elements of a row, then rows, within the axes seen so far
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     const bool in_row = inside < loops.length();
-    layout.strides[static_cast<std::size_t>(axis)] =
-        static_cast<std::int32_t>(in_row ? inside : rows * planes.row);
+    layout.set_stride(axis, in_row ? inside : rows * planes.row);
     (in_row ? inside : rows) *= shape[axis];
   }
   layout.offset = q * planes.plane;

@@ -11,10 +11,20 @@ namespace hindsight {
 namespace {
 
 constexpr const char* kAllTogether = "all together";
-constexpr const char* kAllRight =
-    "every operation is right on its own. What is not: a value that is carried outside of the "
-    "tape, a part computed where nothing records, or a backward function whose own derivative "
-    "is wrong where it is recorded";
+constexpr double kRounding = 0x1p-53;  // of a number, when it is moved
+// From one call to the next this share of an element is enough to tell two gradients apart.
+constexpr double kMoved = 1e-3;
+
+/// The cause where no operation is to blame.
+std::string all_right(const CulpritSearch& search) {
+  const std::string together =
+      search.together > 1 ? fmt::format(", up to {} elements moved together", search.together) : "";
+  return fmt::format(
+      "each operation passes in isolation ({} operation{}{}); look for a value carried outside the "
+      "tape, a part computed while nothing was recording, or a backward function whose own "
+      "derivative is wrong where it is recorded",
+      search.operations, search.operations == 1 ? "" : "s", together);
+}
 
 bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
@@ -24,6 +34,8 @@ bool worse(const CheckedElement& a, const CheckedElement& b) {
 }
 
 void record(CheckedTensor* tensor, const CheckedElement& e) {
+  tensor->zeros += e.analytic == 0;
+  tensor->unresolved += !e.resolved();
   if (tensor->checked++ == 0 || worse(e, tensor->worst)) tensor->worst = e;
   if (e.kind == CheckedElement::Kind::kink && tensor->kinks++ < Size{CheckedTensor::kListed})
     tensor->at_kinks.push_back(e);
@@ -40,29 +52,7 @@ struct Derivative {
   std::vector<Tensor> analytic;
   std::function<double()> value;
   double here;  ///< the value at the point itself
-};
-
-/// A random direction: of random signs and sizes that differ, so that no element goes unseen and no
-/// two wrong ones cancel. Its elements grow with those of the point, as the steps do.
-struct Direction {
-  std::vector<Tensor> along, point;
-
-  Direction(const CheckedFunction& function, Rng& rng) {
-    for (const Tensor& x : function.tensors()) {
-      point.push_back(x.contiguous_copy());
-      along.emplace_back(x.shape(), DType::f64);
-      for (Size i = 0; i < x.elements(); ++i) {
-        const double size = rng.uniform(0.5, 1.5) * std::max(1.0, std::abs(x.at(i)));
-        along.back().set(i, rng.uniform() < 0.5 ? -size : size);
-      }
-    }
-  }
-};
-
-/// Elements [begin, end) of tensors [first, last).
-struct Range {
-  std::size_t first, last;
-  Size begin = 0, end = kMostElements;
+  Rounding* rounding;
 };
 
 class GradientCheck {
@@ -71,11 +61,25 @@ class GradientCheck {
       : function_(function), options_(options), comparisons_(count_comparisons()) {}
 
   CheckReport run() {
-    const double value = function_.value();
-    std::vector<Tensor> gradients = function_.gradients();
-    if (!repeats(value, gradients) || !finite(value)) return report_;
-    check({1, gradients, [this] { return function_.value(); }, value});
-    if (options_.second_order && report_.complete) check_second_order(gradients);
+    const SizedValue here = function_.sized_value();
+    const Direction aside = proportional();
+    const auto at_another_point = [&](const auto& derivative) {
+      function_.move(aside, function_.everything(), kMoved);
+      derivative();
+      function_.move(aside, function_.everything(), 0);
+      return derivative();
+    };
+    const std::vector<Tensor> gradients =
+        at_another_point([this] { return function_.gradients(); });
+    if (!repeats(here.value, gradients) || !finite(here.value)) return report_;
+    check(1, gradients, here, [this] { return function_.value(); });
+    if (options_.second_order && report_.complete) {
+      Rng rng(2);
+      for (const Tensor& t : function_.tensors()) along_.push_back(random_like(t.shape(), rng));
+      check(2, at_another_point([this] { return function_.second_gradients(along_); }),
+            function_.sized_gradient_along(along_),
+            [this] { return function_.gradient_along(along_); });
+    }
     sum_up();
     return report_;
   }
@@ -101,8 +105,8 @@ class GradientCheck {
     if (!same_bits(value, again)) {
       fail_because(fmt::format(
           "the function's value is {:.17g} and, computed again at the same point, {:.17g}: it "
-          "draws "
-          "random numbers (dropout without a fixed seed) or carries something from call to call",
+          "draws random numbers (dropout without a fixed seed) or carries something from call to "
+          "call",
           value, again));
       return false;
     }
@@ -132,16 +136,24 @@ class GradientCheck {
     return false;
   }
 
-  void check_second_order(const std::vector<Tensor>& gradients) {
-    Rng rng(2);
-    for (const Tensor& t : function_.tensors()) along_.push_back(random_like(t.shape(), rng));
-    double here = 0;
-    for (std::size_t i = 0; i < gradients.size(); ++i) here += dot(gradients[i], along_[i]);
-    check({2, function_.second_gradients(along_),
-           [this] { return function_.gradient_along(along_); }, here});
+  Direction proportional() const {
+    Rng rng(4);
+    return {function_.tensors(), Direction::Scale::proportional, rng};
   }
 
-  void check(const Derivative& derivative) {
+  void check(int order, std::vector<Tensor> analytic, const SizedValue& here,
+             const std::function<double()>& value) {
+    const Direction along = proportional();
+    const auto value_along = [&](double t) {
+      function_.move(along, function_.everything(), t);
+      const double moved = value();
+      function_.move(along, function_.everything(), 0);
+      return moved;
+    };
+    const double share = options_.absolute * options_.step;  // of a value, rounded
+    Rounding rounding(share, here.size, value_along,
+                      [&] { return function_.size_of_parts(order, along_); });
+    const Derivative derivative{order, std::move(analytic), value, here.value, &rounding};
     options_.fast ? check_directions(derivative) : check_elements(derivative);
   }
 
@@ -150,14 +162,6 @@ class GradientCheck {
     if (options_.go_on && report_.complete)
       report_.complete = options_.go_on(done_++, comparisons_);
     return report_.complete;
-  }
-
-  Line line(const Derivative& derivative, double step) const {
-    return {{},
-            derivative.here,
-            step,
-            options_.absolute * std::max(1.0, std::abs(derivative.here)),
-            options_.relative};
   }
 
   CheckedTensor named(std::size_t tensor, const Derivative& derivative) const {
@@ -188,9 +192,7 @@ class GradientCheck {
   CheckedElement element(const Derivative& derivative, std::size_t tensor, Size index) {
     double& x = function_.data(tensor)[index];
     const double before = x;
-    Line along = line(derivative, options_.step * std::max(1.0, std::abs(before)));
-    along.step = (before + along.step) - before;  // what it really moves
-    along.value = [&](double t) {
+    const auto moved = [&](double t) {
       x = before + t;
       function_.changed(tensor);
       const double value = derivative.value();
@@ -198,6 +200,12 @@ class GradientCheck {
       function_.changed(tensor);
       return value;
     };
+    const Line along{moved,
+                     derivative.here,
+                     step_at(before, options_.step),
+                     std::abs(before) * kRounding,
+                     options_.relative,
+                     derivative.rounding};
     CheckedElement e = compare_slope(along, derivative.analytic[tensor].at(index));
     e.index = index;
     return e;
@@ -209,12 +217,11 @@ class GradientCheck {
     all.order = derivative.order;
     Rng rng(3);
     std::vector<CheckedTensor> wrong;
-    const Range everything{0, function_.tensors().size()};
     for (Size k = 0; k < options_.directions && go_on(); ++k) {
-      const Direction direction(function_, rng);
+      const Direction direction(function_.tensors(), Direction::Scale::step, rng);
       // The gradient jumps at a kink: there is no second derivative.
       if (derivative.order == 2 && bent_.count(k) > 0) continue;
-      const CheckedElement e = slope(derivative, direction, everything);
+      const CheckedElement e = slope(derivative, direction, function_.everything());
       if (!e.passed() && wrong.empty()) wrong = narrow(derivative, direction);
       if (e.kind == CheckedElement::Kind::kink) bent_.insert(k);
       record(&all, e);
@@ -224,30 +231,21 @@ class GradientCheck {
   }
 
   CheckedElement slope(const Derivative& derivative, const Direction& direction,
-                       const Range& range) {
+                       const ElementRange& range) {
     double analytic = 0;
-    const auto for_each = [&](auto&& f) {
-      for (std::size_t i = range.first; i < range.last; ++i) {
-        const Size end = std::min(range.end, direction.along[i].elements());
-        for (Size k = range.begin; k < end; ++k) f(i, k);
-        function_.changed(i);
-      }
-    };
-    for_each([&](std::size_t i, Size k) {
-      analytic += derivative.analytic[i].at(k) * direction.along[i].at(k);
-    });
-    const auto move = [&](double t) {
-      for_each([&](std::size_t i, Size k) {
-        function_.data(i)[k] = direction.point[i].at(k) + t * direction.along[i].at(k);
-      });
-    };
-    Line along = line(derivative, options_.step);
-    along.value = [&](double t) {
-      move(t);
+    for (std::size_t i = range.first; i < range.last; ++i) {
+      const Size end = std::min(range.end, direction.along[i].elements());
+      for (Size k = range.begin; k < end; ++k)
+        analytic += derivative.analytic[i].at(k) * direction.along[i].at(k);
+    }
+    const auto moved = [&](double t) {
+      function_.move(direction, range, t);
       const double value = derivative.value();
-      move(0);
+      function_.move(direction, range, 0);
       return value;
     };
+    const Line along{moved,     derivative.here,   step_at(1, options_.step),
+                     kRounding, options_.relative, derivative.rounding};
     CheckedElement e = compare_slope(along, analytic);
     e.index = CheckedElement::kDirection;
     return e;
@@ -258,12 +256,12 @@ class GradientCheck {
     std::vector<CheckedTensor> wrong;
     for (std::size_t i = 0; i < function_.tensors().size(); ++i) {
       CheckedTensor result = named(i, derivative);
-      Range range{i, i + 1, 0, result.shape.elements()};
+      ElementRange range{i, i + 1, 0, result.shape.elements()};
       const CheckedElement whole = slope(derivative, direction, range);
       if (whole.passed()) continue;
       while (range.end - range.begin > 1) {
         const Size middle = (range.begin + range.end) / 2;
-        const Range lower{i, i + 1, range.begin, middle};
+        const ElementRange lower{i, i + 1, range.begin, middle};
         const bool right = slope(derivative, direction, lower).passed();
         (right ? range.begin : range.end) = middle;
       }
@@ -276,12 +274,15 @@ class GradientCheck {
 
   /// The worst of all, and where something is wrong, why.
   void sum_up() {
+    for (const Tensor& x : function_.tensors())
+      report_.elements += x.elements() * (options_.second_order ? 2 : 1);
     const CheckedTensor* worst = nullptr;
     for (const CheckedTensor& tensor : report_.tensors) {
-      // Beside all together, tensors are there to say where it is wrong.
+      // In fast mode, per-tensor entries only localise the error.
       const bool counts = !options_.fast || tensor.name == kAllTogether;
       report_.checked += counts ? tensor.checked : 0;
       report_.kinks += counts ? tensor.kinks : 0;
+      report_.unresolved += counts ? tensor.unresolved : 0;
       if (tensor.checked > 0 && (!worst || worse(tensor.worst, worst->worst))) worst = &tensor;
     }
     if (!worst) return;
@@ -292,6 +293,23 @@ class GradientCheck {
     report_.numeric = worst->worst.numeric;
     report_.error = worst->worst.error;
     explain();
+    report_.warning = unseen();
+  }
+
+  /// Says which gradients are all too small to be compared.
+  std::string unseen() const {
+    std::string names;
+    double resolution = 0;
+    for (const CheckedTensor& tensor : report_.tensors) {
+      if (tensor.unresolved == 0 || tensor.unresolved + tensor.zeros < tensor.checked) continue;
+      names += (names.empty() ? "" : ", ") + tensor.full_name();
+      resolution = std::max(resolution, tensor.worst.resolution);
+    }
+    if (names.empty()) return "";
+    return fmt::format(
+        "no derivative of {} could be compared: rounding hides all that is below {:.2g}; check "
+        "parts alone whose values are not so much larger than their gradients",
+        names, resolution);
   }
 
   /// The first tensor with a failure of one of these kinds.
@@ -308,8 +326,9 @@ class GradientCheck {
   void explain() {
     using Kind = CheckedElement::Kind;
     if (const CheckedTensor* wrong = failed_as({Kind::smooth, Kind::kink})) {
-      report_.culprit = function_.culprit(wrong->order, along_, options_);
-      fail_because(report_.culprit ? report_.culprit->to_string() : kAllRight);
+      const CulpritSearch search = function_.culprit(wrong->order, along_, options_);
+      report_.culprit = search.culprit;
+      fail_because(search.culprit ? search.culprit->to_string() : all_right(search));
     } else if (failed_as({Kind::not_finite})) {
       const std::string first = function_.first_not_finite();
       fail_because(first.empty() ? "the function is not finite beside the point" : first);

@@ -1,6 +1,7 @@
 #pragma once
 #include <hindsight/autograd/tape.h>
 
+#include <cmath>
 #include <functional>
 #include <optional>
 #include <string>
@@ -9,11 +10,13 @@
 namespace hindsight {
 
 struct CheckOptions {
-  /// Of the central difference, times max(1, |x|): truncation ~1e-12, rounding ~1e-10.
+  /// Of the central difference, times max(1, |x|) and rounded to a power of two: truncation ~1e-12,
+  /// rounding ~1e-10. Smaller where the function bends within it.
   double step = 1e-6;
-  /// An element passes when |analytic - numeric| <= absolute + relative * the larger one.
+  /// An element passes when |analytic - numeric| <= resolution + relative * the larger one.
   double relative = 1e-6;
-  /// Times max(1, |loss|), as the rounding of a difference grows with the loss.
+  /// The resolution of a difference over `step`, times the size of the loss, whose rounding it is.
+  /// Where rounding turns out larger it is measured.
   double absolute = 1e-8;
   /// Elements of each tensor to check, spread evenly; 0 checks every one.
   Size elements = 0;
@@ -23,7 +26,7 @@ struct CheckOptions {
   /// evaluations a direction, however many parameters there are.
   bool fast = false;
   Size directions = 1;  ///< of the fast check
-  /// Called before every comparison with how many are done, of how many; false ends the check.
+  /// Progress callback, called before each comparison; return false to stop.
   std::function<bool(Size done, Size all)> go_on = {};
 };
 
@@ -39,10 +42,15 @@ struct CheckedElement {
   double analytic = 0;
   double numeric = 0;  ///< the central difference
   double left = 0, right = 0;
-  double error = 0;  ///< |analytic - numeric| over what was allowed: at most 1 when it passed
+  double error = 0;       ///< |analytic - numeric| over what was allowed: at most 1 when it passed
+  double resolution = 0;  ///< differences cannot tell derivatives apart that are closer than this
   Kind kind = Kind::smooth;
 
   bool passed() const { return error <= 1; }  // false for NaN
+  /// False for a derivative too small to be compared: any sign and any factor would have passed.
+  bool resolved() const {
+    return analytic == 0 || !passed() || !(std::abs(analytic) <= resolution);
+  }
 };
 
 /// What a check found in one parameter or input.
@@ -53,6 +61,8 @@ struct CheckedTensor {
   Shape shape;
   int order = 1;  ///< of the derivative: 1 or 2
   Size checked = 0, failed = 0, kinks = 0;
+  Size zeros = 0;       ///< elements whose analytic derivative is 0
+  Size unresolved = 0;  ///< elements whose derivative is too small to be compared
   CheckedElement worst;
   std::vector<CheckedElement> failures;  ///< the worst first
   std::vector<CheckedElement> at_kinks;  ///< the first ones
@@ -60,10 +70,10 @@ struct CheckedTensor {
   std::string full_name() const;  ///< "second order of weight", or the name
 };
 
-/// The operation to blame, where one was found: each is run and derived again on its own.
+/// The operation to blame, where one was found: each is recomputed and differentiated in isolation.
 struct Culprit {
   enum class Kind {
-    backward,  ///< its way back does not fit its own values
+    backward,  ///< its backward does not fit its own values
     value,     ///< its value is not what its inputs give: memory was overwritten, or it draws
     constant   ///< it is right, but an input of it is cut off from the value it shares memory with
   };
@@ -75,7 +85,7 @@ struct Culprit {
   std::string input;       ///< the parameter, or "input 1"
   Shape shape;             ///< of that input
   CheckedElement element;  ///< the input's worst one
-  bool in_sweep = false;   ///< recorded by the backward sweep, for the second order
+  bool in_sweep = false;   ///< recorded by the reverse sweep, for the second order
 
   std::string to_string() const;  ///< one sentence
 };
@@ -84,8 +94,10 @@ struct Culprit {
 struct CheckReport {
   bool passed = true;
   bool complete = true;  ///< false when go_on ended it
-  Size checked = 0;      ///< elements compared
-  Size kinks = 0;        ///< of these, where the function has a kink
+  Size checked = 0;      ///< elements compared, or directions
+  Size elements = 0;     ///< how many there are, counted once for each order
+  Size kinks = 0;        ///< of those compared, where the function has a kink
+  Size unresolved = 0;   ///< of those compared, too small for differences to resolve
   /// The worst element's tensor, the parameter or "input 0"; "second order of ..." likewise.
   std::string name;
   Size index = 0;  ///< row-major
@@ -96,10 +108,11 @@ struct CheckReport {
   std::vector<CheckedTensor> tensors;
   std::string cause;               ///< why it failed, as far as that was found out
   std::optional<Culprit> culprit;  ///< the same as data, where it is an operation
+  std::string warning;  ///< which gradients are so small that differences could see none of them
 
   explicit operator bool() const { return passed; }
-  /// "passed: 35 elements, worst weight_hh_l0 [2, 1]: analytic ..., numeric ...". Where it failed,
-  /// more lines: the worst elements of every tensor, and the cause.
+  /// "passed: 35 elements, worst weight_hh_l0 [2, 1]: analytic ..., numeric ...", and the warning.
+  /// Where it failed, more lines: the worst elements of every tensor, and the cause.
   std::string to_string() const;
 };
 
@@ -107,8 +120,9 @@ struct CheckReport {
 /// inputs and from parameters it knows; a value that is no scalar is weighted with fixed random
 /// numbers. float32 parameters and inputs are converted for the check and put back afterwards, also
 /// when f throws. A value that is not the same when computed again, or not finite, fails the check
-/// with a cause that says so. TapeError when f's value depends on none of them; OptionError for
-/// options outside of their range.
+/// with a cause that says so. The gradient is also asked for at another point, so that one kept
+/// from an earlier call is noticed. TapeError when f's value depends on none of them; OptionError
+/// for options outside of their range.
 CheckReport check_gradients(const std::function<Variable(const std::vector<Variable>&)>& f,
                             const std::vector<Tensor>& inputs,
                             const std::vector<Parameter>& parameters = {},

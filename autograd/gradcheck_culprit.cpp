@@ -9,14 +9,19 @@
 #include <unordered_set>
 
 /// Which operation is to blame for a wrong derivative: each is run again with one of its inputs
-/// moved, and the change of its output compared with what its own way back says.
+/// moved, and the change of its output compared with what its own backward says.
 namespace hindsight {
 namespace {
 
-constexpr Size kMostElements = 1024;  // of an input, looked at one by one
-constexpr double kSameValue = 1e-9;   // a value computed again may differ in its last digits
+// All elements of an input are moved together. Where no operation is found that way, they are moved
+// in groups: a small wrong gradient is not seen beside large ones.
+constexpr Size kMostGroups = 1024, kMostOfAllInputs = 100000;
+constexpr int kMostSlopes = 4096;    // of an input, while wrong groups are halved
+constexpr double kSameValue = 1e-9;  // a value computed again may differ in its last digits
+constexpr double kRounding = 0x1p-53;
 
-/// An input whose value can be moved; as it was afterwards. Values that share the memory stay.
+/// An input whose value can be perturbed, restored on destruction. Other values in the same memory
+/// are not touched.
 class Movable {
  public:
   explicit Movable(const Operand& input) : node_(input.node()), shared_base_(node_->base) {
@@ -49,7 +54,7 @@ class Movable {
   Movable& operator=(const Movable&) = delete;
 
   Size elements() const { return original_.elements(); }
-  double at(Size index) const { return original_.at(index); }
+  const Tensor& original() const { return original_; }
   void set(Size index, double value) {
     region_.set(index, value);
     if (parameter_) parameter_.changed();
@@ -63,7 +68,7 @@ class Movable {
   Tensor parameter_value_, region_, original_;
 };
 
-/// Gradients that inputs have only while one operation goes backward on its own.
+/// Gradients that inputs have only while the backward of one operation runs in isolation.
 class OwnGradients {
  public:
   explicit OwnGradients(const Operation& op) : output_(op.output().node()) {
@@ -90,7 +95,7 @@ class OwnGradients {
   std::vector<std::pair<Node*, Gradient*>> saved_;
 };
 
-/// What the operation's own way back makes of `weights`, the gradient of its output.
+/// What the operation's own backward makes of `weights`, the gradient of its output.
 std::vector<Tensor> backward_alone(Operation& op, const Tensor& weights) {
   const OwnGradients own(op);
   Sweep sweep(false, Sweep::After::keep);
@@ -107,19 +112,103 @@ std::vector<Tensor> backward_alone(Operation& op, const Tensor& weights) {
   return gradients;
 }
 
-/// One operation, checked on its own.
-class LocalCheck {
+/// One input of an operation, moved.
+class InputCheck {
  public:
-  LocalCheck(Operation& op, const CheckOptions& options) : op_(op), options_(options), rng_(1) {
-    weights_ = random_like(op.output().shape(), rng_);
+  /// `gradient` is what is to be compared with differences of `value`.
+  InputCheck(const Operand& input, const Tensor& gradient, std::function<SizedValue()> value,
+             const CheckOptions& options)
+      : input_(input),
+        gradient_(gradient),
+        value_(std::move(value)),
+        options_(options),
+        rng_(1),
+        direction_({input_.original()}, Direction::Scale::step, rng_),
+        here_(value_()),
+        rounding_(
+            options.absolute * options.step, here_.size,
+            [this, along = Direction({input_.original()}, Direction::Scale::proportional, rng_)](
+                double t) { return moved(along, 0, input_.elements(), t); }) {}
+
+  /// The worst wrong element, where one of so many groups of elements is wrong.
+  std::optional<CheckedElement> worst(Size groups) {
+    const Size count = input_.elements();
+    groups = std::min(groups, count);
+    for (Size k = 0; k < groups; ++k) search(k * count / groups, (k + 1) * count / groups);
+    return worst_;
   }
 
-  /// Whether running it again gives another value. It has that one from then on.
+ private:
+  double moved(const Direction& direction, Size begin, Size end, double t) {
+    const Tensor &from = input_.original(), &along = direction.along[0];
+    for (Size i = begin; i < end; ++i) input_.set(i, from.at(i) + t * along.at(i));
+    const double result = value_().value;
+    for (Size i = begin; i < end; ++i) input_.set(i, from.at(i));
+    return result;
+  }
+
+  /// Halves what is wrong. A group also fails where some elements are at kinks; alone these pass.
+  void search(Size begin, Size end) {
+    if (slopes_++ >= kMostSlopes) return;
+    if (end - begin == 1) return compare_element(begin);
+    double analytic = 0;
+    for (Size i = begin; i < end; ++i) analytic += gradient_.at(i) * direction_.along[0].at(i);
+    const auto value = [&](double t) { return moved(direction_, begin, end, t); };
+    const Line line{value,     here_.value,       step_at(1, options_.step),
+                    kRounding, options_.relative, &rounding_};
+    if (compare_slope(line, analytic).passed()) return;
+    const Size middle = (begin + end) / 2;
+    search(begin, middle);
+    search(middle, end);
+  }
+
+  void compare_element(Size index) {
+    const double x = input_.original().at(index);
+    const auto value = [&](double t) {
+      input_.set(index, x + t);
+      const double result = value_().value;
+      input_.set(index, x);
+      return result;
+    };
+    const Line line{value,
+                    here_.value,
+                    step_at(x, options_.step),
+                    std::abs(x) * kRounding,
+                    options_.relative,
+                    &rounding_};
+    CheckedElement e = compare_slope(line, gradient_.at(index));
+    e.index = index;
+    if (e.kind == CheckedElement::Kind::jump || e.kind == CheckedElement::Kind::not_finite)
+      return;  // there is no derivative, so none that is wrong
+    if (!e.passed() && (!worst_ || !(e.error <= worst_->error))) worst_ = e;
+  }
+
+  Movable input_;
+  const Tensor& gradient_;
+  std::function<SizedValue()> value_;
+  const CheckOptions& options_;
+  Rng rng_;
+  Direction direction_;
+  SizedValue here_;
+  Rounding rounding_;
+  std::optional<CheckedElement> worst_;
+  int slopes_ = 0;
+};
+
+/// One operation, checked in isolation.
+class LocalCheck {
+ public:
+  LocalCheck(Operation& op, const CheckOptions& options) : op_(op), options_(options) {
+    Rng rng(1);
+    weights_ = random_like(op.output().shape(), rng);
+  }
+
+  /// True if rerunning changes the value (which the output keeps).
   bool value_differs() {
     const Tensor before = output().contiguous_copy();
-    op_.run();
+    op_.run_from_inputs();
     const Tensor after = output();
-    double difference = 0, magnitude = 1;
+    double difference = 0, magnitude = 0;
     for (Size i = 0; i < before.elements(); ++i) {
       difference = std::max(difference, std::abs(before.at(i) - after.at(i)));
       magnitude = std::max(magnitude, std::abs(after.at(i)));
@@ -127,70 +216,29 @@ class LocalCheck {
     return difference > kSameValue * magnitude;
   }
 
-  /// The worst wrong element of an input whose way back is wrong.
-  std::optional<CheckedElement> wrong_input(int input) {
+  /// The worst wrong element of an input whose backward is wrong.
+  std::optional<CheckedElement> wrong_input(int input, Size groups) {
     if (gradients_.empty()) gradients_ = backward_alone(op_, weights_);
-    const Tensor& gradient = gradients_[static_cast<std::size_t>(input)];
-    std::optional<CheckedElement> worst;
-    {
-      Movable at(op_.inputs().first[input]);
-      if (at.elements() > 0 && !along_direction(at, gradient)) worst = worst_element(at, gradient);
-    }
-    op_.run();  // with the input back in place
+    const std::optional<CheckedElement> worst =
+        InputCheck(
+            op_.inputs().first[input], gradients_[static_cast<std::size_t>(input)],
+            [this] { return value(); }, options_)
+            .worst(groups);
+    op_.run_from_inputs();  // with the input back in place
     return worst;
   }
 
  private:
   Tensor output() const { return op_.output().variable().value(); }
-  double value() {
-    op_.run();
-    return dot(weights_, output());
-  }
-  Line line(std::function<double(double)> moved, double step) {
-    Line line{std::move(moved), value(), step, options_.absolute, options_.relative};
+  SizedValue value() {
+    op_.run_from_inputs();
     const Tensor out = output();
-    double magnitude = 1;  // the sum may be smaller than what it adds up
-    for (Size i = 0; i < out.elements(); ++i) magnitude += std::abs(weights_.at(i) * out.at(i));
-    line.absolute *= magnitude;
-    return line;
-  }
-
-  bool along_direction(Movable& at, const Tensor& gradient) {
-    const Tensor direction = random_like(gradient.shape(), rng_);
-    const auto moved = [&](double t) {
-      for (Size i = 0; i < at.elements(); ++i) at.set(i, at.at(i) + t * direction.at(i));
-      const double result = value();
-      for (Size i = 0; i < at.elements(); ++i) at.set(i, at.at(i));
-      return result;
-    };
-    return compare_slope(line(moved, options_.step), dot(gradient, direction)).passed();
-  }
-
-  // A direction also fails where some elements are at kinks; one by one these pass.
-  std::optional<CheckedElement> worst_element(Movable& at, const Tensor& gradient) {
-    std::optional<CheckedElement> worst;
-    const Size count = at.elements(), take = std::min(count, kMostElements);
-    for (Size k = 0; k < take; ++k) {
-      const Size index = k * count / take;
-      const auto moved = [&](double t) {
-        at.set(index, at.at(index) + t);
-        const double result = value();
-        at.set(index, at.at(index));
-        return result;
-      };
-      CheckedElement e = compare_slope(
-          line(moved, options_.step * std::max(1.0, std::abs(at.at(index)))), gradient.at(index));
-      e.index = index;
-      if (e.kind == CheckedElement::Kind::jump || e.kind == CheckedElement::Kind::not_finite)
-        continue;  // there is no derivative, so none that is wrong
-      if (!e.passed() && (!worst || !(e.error <= worst->error))) worst = e;
-    }
-    return worst;
+    const double total = dot(weights_, out);
+    return {total, std::max(std::abs(total), product_norm(weights_, out))};
   }
 
   Operation& op_;
   const CheckOptions& options_;
-  Rng rng_;
   Tensor weights_;
   std::vector<Tensor> gradients_;
 };
@@ -264,59 +312,92 @@ bool depends_on(const std::unordered_set<const Node*>& reached, const Operation&
 
 std::string result_of(const Operation& op) {
   const std::string place = op.place().to_string();
-  return fmt::format("the result of {}{}", op.name(), place.empty() ? "" : " in " + place);
+  return fmt::format("the result of {}{}", op.name(), place.empty() ? "" : " (" + place + ")");
 }
 
-std::optional<Culprit> check_alone(Operation& op, const std::unordered_set<const Node*>& reached,
-                                   const CheckOptions& options) {
-  LocalCheck check(op, options);
-  if (check.value_differs()) return blame(op, Culprit::Kind::value);
-  const auto [inputs, count] = op.inputs();
-  for (int i = 0; i < count; ++i) {
-    if (!inputs[i].tracked() || reached.count(inputs[i].node()) == 0) continue;
-    const std::optional<CheckedElement> wrong = check.wrong_input(i);
-    if (!wrong) continue;
-    Culprit culprit = blame(op, Culprit::Kind::backward);
-    culprit.input = input_name(inputs[i], i);
-    culprit.shape = inputs[i].shape();
-    culprit.element = *wrong;
-    return culprit;
+/// The operations of a tape that depend on the leaves, in the order they ran, each in isolation.
+class Search {
+ public:
+  Search(const std::vector<Variable>& leaves, const Operation* forward_end,
+         const CheckOptions& options)
+      : forward_end_(forward_end), options_(options) {
+    for (std::size_t i = 0; i < leaves.size(); ++i) {
+      const ParameterUse* use = leaves[i].node()->use;
+      cut_offs_.know(leaves[i].node(), leaves[i].value(),
+                     use ? use->parameter.name() : fmt::format("input {}", i));
+      reached_.insert(leaves[i].node());
+    }
   }
-  return {};
-}
+
+  CulpritSearch run(const Tape& tape) {
+    std::optional<Culprit> culprit = pass(tape.oldest(), 1);
+    if (!culprit) culprit = cut_off_;
+    if (!culprit && inputs_ > 0) {
+      const Size groups = std::clamp(kMostOfAllInputs / inputs_, Size{1}, kMostGroups);
+      result_ = {};
+      culprit = pass(tape.oldest(), groups);
+    }
+    result_.culprit = culprit;
+    return result_;
+  }
+
+ private:
+  std::optional<Culprit> pass(const Operation* oldest, Size groups) {
+    bool in_sweep = false;
+    for (const Operation* op = oldest; op; op = op->next()) {
+      if (!cut_off_) {
+        cut_off_ = cut_offs_.among_inputs(*op);
+        if (cut_off_) cut_off_->in_sweep = in_sweep;
+      }
+      if (depends_on(reached_, *op)) {
+        reached_.insert(op->output().node());
+        cut_offs_.know(op->output().node(), op->output().variable().value(), result_of(*op));
+        // The tape's operations are read-only. This one runs again, and is restored afterwards.
+        std::optional<Culprit> culprit = check_alone(const_cast<Operation&>(*op), groups);
+        if (culprit) culprit->in_sweep = in_sweep;
+        if (culprit) return culprit;
+        ++result_.operations;
+      }
+      in_sweep = in_sweep || op == forward_end_;
+    }
+    return {};
+  }
+
+  std::optional<Culprit> check_alone(Operation& op, Size groups) {
+    LocalCheck check(op, options_);
+    if (check.value_differs()) return blame(op, Culprit::Kind::value);
+    const auto [inputs, count] = op.inputs();
+    for (int i = 0; i < count; ++i) {
+      if (!inputs[i].tracked() || reached_.count(inputs[i].node()) == 0) continue;
+      const Size elements = inputs[i].shape().elements();
+      ++inputs_;
+      result_.together = std::max(result_.together, (elements + groups - 1) / groups);
+      const std::optional<CheckedElement> wrong = check.wrong_input(i, groups);
+      if (!wrong) continue;
+      Culprit culprit = blame(op, Culprit::Kind::backward);
+      culprit.input = input_name(inputs[i], i);
+      culprit.shape = inputs[i].shape();
+      culprit.element = *wrong;
+      return culprit;
+    }
+    return {};
+  }
+
+  const Operation* forward_end_;
+  const CheckOptions& options_;
+  CutOffs cut_offs_;
+  std::unordered_set<const Node*> reached_;  // depends on the leaves
+  std::optional<Culprit> cut_off_;
+  CulpritSearch result_;
+  Size inputs_ = 0;
+};
 
 }  // namespace
 
-std::optional<Culprit> find_culprit(Tape& tape, const std::vector<Variable>& leaves,
-                                    const Operation* forward_end, const CheckOptions& options) {
-  tape.restore_all();
+CulpritSearch find_culprit(const Tape& tape, const std::vector<Variable>& leaves,
+                           const Operation* forward_end, const CheckOptions& options) {
   const Tape::Pause pause;
-  CutOffs cut_offs;
-  std::unordered_set<const Node*> reached;  // depends on the leaves
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    const ParameterUse* use = leaves[i].node()->use;
-    cut_offs.know(leaves[i].node(), leaves[i].value(),
-                  use ? use->parameter.name() : fmt::format("input {}", i));
-    reached.insert(leaves[i].node());
-  }
-  std::optional<Culprit> cut_off;
-  bool in_sweep = false;
-  for (const Operation* op = tape.oldest(); op; op = op->next()) {
-    if (!cut_off) {
-      cut_off = cut_offs.among_inputs(*op);
-      if (cut_off) cut_off->in_sweep = in_sweep;
-    }
-    if (depends_on(reached, *op)) {
-      reached.insert(op->output().node());
-      cut_offs.know(op->output().node(), op->output().variable().value(), result_of(*op));
-      // The tape lends its operations to be read. This one runs again, and is as it was afterwards.
-      std::optional<Culprit> culprit = check_alone(const_cast<Operation&>(*op), reached, options);
-      if (culprit) culprit->in_sweep = in_sweep;
-      if (culprit) return culprit;
-    }
-    in_sweep = in_sweep || op == forward_end;
-  }
-  return cut_off;
+  return Search(leaves, forward_end, options).run(tape);
 }
 
 }  // namespace hindsight

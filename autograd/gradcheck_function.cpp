@@ -4,6 +4,9 @@
 #include <hindsight/autograd/gradcheck_function.h>
 #include <hindsight/autograd/reduce.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace hindsight {
 
 InDouble::InDouble(const std::vector<Parameter>& parameters) : parameters_(parameters) {
@@ -21,7 +24,7 @@ InDouble::~InDouble() {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     parameters_[i].data()->value = values_[i];
     parameters_[i].data()->gradient = gradients_[i];
-    parameters_[i].data()->version = versions_[i];  // it is as it was, for who looks at it
+    parameters_[i].data()->version = versions_[i];  // the value is unchanged
   }
 }
 
@@ -35,6 +38,25 @@ double dot(const Tensor& a, const Tensor& b) {
   double total = 0;
   for (Size i = 0; i < a.elements(); ++i) total += a.at(i) * b.at(i);
   return total;
+}
+
+double product_norm(const Tensor& a, const Tensor& b) {
+  double total = 0;
+  for (Size i = 0; i < a.elements(); ++i) total += std::pow(a.at(i) * b.at(i), 2);
+  return std::sqrt(total);
+}
+
+Direction::Direction(const std::vector<Tensor>& tensors, Scale scale, Rng& rng) {
+  for (const Tensor& x : tensors) {
+    point.push_back(x.contiguous_copy());
+    along.emplace_back(x.shape(), DType::f64);
+    for (Size i = 0; i < x.elements(); ++i) {
+      const double magnitude = std::abs(x.at(i));
+      const bool unit = scale == Scale::step ? magnitude < 1 : magnitude == 0;
+      const double length = rng.uniform(0.5, 1.5) * (unit ? 1 : magnitude);
+      along.back().set(i, rng.uniform() < 0.5 ? -length : length);
+    }
+  }
 }
 
 namespace {
@@ -58,7 +80,7 @@ struct CheckedFunction::Recording {
     for (std::size_t i = 0; i < function.inputs_; ++i)
       leaves.push_back(tape.watch(function.tensors_[i]));
     for (const Parameter& p : function.parameters_) leaves.emplace_back(p);
-    loss = function.evaluate(leaves);
+    loss = function.weighted(function.evaluate(leaves));
     if (!loss.recorded()) {
       fail<TapeError>("check_gradients: the value depends on none of the inputs and parameters");
     }
@@ -99,6 +121,11 @@ Variable CheckedFunction::evaluate(const std::vector<Variable>& leaves) const {
         "check_gradients: the function computed a float32 value from float64 inputs and "
         "parameters; convert the constants it uses");
   }
+  return y;
+}
+
+/// The scalar that is differentiated.
+Variable CheckedFunction::weighted(const Variable& y) const {
   if (y.rank() == 0) return y;
   if (!weights_ || weights_.shape() != y.shape()) {
     Rng rng(1);
@@ -107,10 +134,27 @@ Variable CheckedFunction::evaluate(const std::vector<Variable>& leaves) const {
   return sum(y * Variable(weights_));
 }
 
-double CheckedFunction::value() const {
+void CheckedFunction::move(const Direction& direction, const ElementRange& range, double t) {
+  for (std::size_t i = range.first; i < range.last; ++i) {
+    const Size end = std::min(range.end, direction.along[i].elements());
+    for (Size k = range.begin; k < end; ++k)
+      data(i)[k] = direction.point[i].at(k) + t * direction.along[i].at(k);
+    changed(i);
+  }
+}
+
+Variable CheckedFunction::output() const {
   const Tape::Pause pause;
-  return evaluate({tensors_.begin(), tensors_.begin() + static_cast<std::ptrdiff_t>(inputs_)})
-      .item();
+  return evaluate({tensors_.begin(), tensors_.begin() + static_cast<std::ptrdiff_t>(inputs_)});
+}
+
+double CheckedFunction::value() const { return weighted(output()).item(); }
+
+SizedValue CheckedFunction::sized_value() const {
+  const Variable y = output();
+  const double value = weighted(y).item();
+  const double terms = y.rank() == 0 ? 0 : product_norm(y.value(), weights_);
+  return {value, std::max(std::abs(value), terms)};
 }
 
 std::vector<Tensor> CheckedFunction::gradients() const {
@@ -118,11 +162,14 @@ std::vector<Tensor> CheckedFunction::gradients() const {
   return values_of(recording.tape.gradient(recording.loss, recording.leaves));
 }
 
-double CheckedFunction::gradient_along(const std::vector<Tensor>& directions) const {
+SizedValue CheckedFunction::sized_gradient_along(const std::vector<Tensor>& directions) const {
   const std::vector<Tensor> g = gradients();
-  double total = 0;
-  for (std::size_t i = 0; i < g.size(); ++i) total += dot(g[i], directions[i]);
-  return total;
+  double total = 0, squares = 0;
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    total += dot(g[i], directions[i]);
+    squares += std::pow(product_norm(g[i], directions[i]), 2);
+  }
+  return {total, std::max(std::abs(total), std::sqrt(squares))};
 }
 
 std::vector<Tensor> CheckedFunction::second_gradients(const std::vector<Tensor>& directions) const {
@@ -134,11 +181,28 @@ std::vector<Tensor> CheckedFunction::second_gradients(const std::vector<Tensor>&
   return zeros;
 }
 
-std::optional<Culprit> CheckedFunction::culprit(int order, const std::vector<Tensor>& directions,
-                                                const CheckOptions& options) const {
+double CheckedFunction::size_of_parts(int order, const std::vector<Tensor>& directions) const {
+  const detail::WithoutCheckpoints everything_recorded;
+  Recording recording(*this);
+  const Variable result = order == 2 ? recording.slope(directions) : recording.loss;
+  if (!result.recorded()) return 0;
+  recording.tape.restore_all();
+  std::vector<Variable> parts;
+  for (const Operation* op = recording.tape.oldest(); op; op = op->next())
+    parts.push_back(op->output().variable());
+  const std::vector<Variable> weights = recording.tape.gradient(result, parts);
+  double squares = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    squares += std::pow(product_norm(parts[i].value(), weights[i].value()), 2);
+  return std::sqrt(squares);
+}
+
+CulpritSearch CheckedFunction::culprit(int order, const std::vector<Tensor>& directions,
+                                       const CheckOptions& options) const {
   const detail::WithoutCheckpoints everything_recorded;
   Recording recording(*this);
   if (order == 2) recording.slope(directions);
+  recording.tape.restore_all();
   return find_culprit(recording.tape, recording.leaves, recording.forward_end, options);
 }
 

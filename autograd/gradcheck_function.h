@@ -4,7 +4,7 @@
 
 namespace hindsight {
 
-/// Parameters, each named once, in float64 while alive, as they were afterwards.
+/// Converts the parameters, each given once, to float64; restores them on destruction.
 class InDouble {
  public:
   explicit InDouble(const std::vector<Parameter>& parameters);
@@ -17,6 +17,49 @@ class InDouble {
   std::vector<Tensor> values_;
   std::vector<Gradient> gradients_;
   std::vector<std::uint64_t> versions_;
+};
+
+/// Normal random numbers in double.
+Tensor random_like(const Shape& shape, Rng& rng);
+/// Sum of the products of their elements.
+double dot(const Tensor& a, const Tensor& b);
+/// Root of the sum of the squares of the products of their elements.
+double product_norm(const Tensor& a, const Tensor& b);
+
+/// What looking for the operation to blame came to.
+struct CulpritSearch {
+  std::optional<Culprit> culprit;
+  Size operations = 0;  ///< that passed in isolation
+  Size together = 1;    ///< elements of an input that were at most moved together
+};
+
+/// The first operation on the tape that is wrong in isolation, or else one that reads a cut-off
+/// value. The tape holds all values. `leaves` are what the derivative is asked for; what is
+/// recorded after `forward_end` belongs to a reverse sweep.
+CulpritSearch find_culprit(const Tape& tape, const std::vector<Variable>& leaves,
+                           const Operation* forward_end, const CheckOptions& options);
+
+/// A random direction from a point, for every element of its tensors.
+struct Direction {
+  enum class Scale { step, proportional };
+
+  /// Of random signs and sizes that differ, so that no element goes unseen and no two wrong ones
+  /// cancel. They grow with the elements: as the steps do, or in proportion, which leaves no domain
+  /// that ends at 0.
+  Direction(const std::vector<Tensor>& point, Scale scale, Rng& rng);
+
+  std::vector<Tensor> along, point;
+};
+
+/// Elements [begin, end) of tensors [first, last).
+struct ElementRange {
+  std::size_t first, last;
+  Size begin = 0, end = kMostElements;
+};
+
+/// A function's value, and the size of what it adds up: the rounding grows with it.
+struct SizedValue {
+  double value, size;
 };
 
 /// A scalar function of inputs and parameters, under test: its value and its derivatives, by the
@@ -35,23 +78,36 @@ class CheckedFunction {
   double* data(std::size_t tensor) const { return tensors_[tensor].data<double>(); }
   /// Says that the elements of a tensor were written.
   void changed(std::size_t tensor);
+  /// Moves the elements of a range to t times the direction from its point.
+  void move(const Direction& direction, const ElementRange& range, double t);
+  ElementRange everything() const { return {0, tensors_.size()}; }
 
   double value() const;
+  SizedValue sized_value() const;
   std::vector<Tensor> gradients() const;
   /// Sum over all elements of gradient times `directions`.
-  double gradient_along(const std::vector<Tensor>& directions) const;
+  double gradient_along(const std::vector<Tensor>& directions) const {
+    return sized_gradient_along(directions).value;
+  }
+  SizedValue sized_gradient_along(const std::vector<Tensor>& directions) const;
   /// The gradient of that, by a second sweep.
   std::vector<Tensor> second_gradients(const std::vector<Tensor>& directions) const;
 
+  /// The size of the values that the function, or its gradient along `directions`, is computed
+  /// from, each as far as it matters: their rounding adds up to that of the result.
+  double size_of_parts(int order, const std::vector<Tensor>& directions) const;
+
   /// The operation to blame for a wrong derivative of that order.
-  std::optional<Culprit> culprit(int order, const std::vector<Tensor>& directions,
-                                 const CheckOptions& options) const;
+  CulpritSearch culprit(int order, const std::vector<Tensor>& directions,
+                        const CheckOptions& options) const;
   /// Which operation first computes what is not finite; empty where none does.
   std::string first_not_finite() const;
 
  private:
   struct Recording;
+  Variable output() const;
   Variable evaluate(const std::vector<Variable>& leaves) const;
+  Variable weighted(const Variable& y) const;
 
   const Function& f_;
   std::vector<Parameter> parameters_;
@@ -59,16 +115,5 @@ class CheckedFunction {
   std::size_t inputs_ = 0;
   mutable Tensor weights_;  // of a value that is no scalar, made when its shape is known
 };
-
-/// Normal random numbers in double.
-Tensor random_like(const Shape& shape, Rng& rng);
-/// Sum of the products of their elements.
-double dot(const Tensor& a, const Tensor& b);
-
-/// The first operation on the tape that is wrong on its own, or else one that reads a cut-off
-/// value. `leaves` are what the derivative is asked for; what is recorded after `forward_end`
-/// belongs to a backward sweep.
-std::optional<Culprit> find_culprit(Tape& tape, const std::vector<Variable>& leaves,
-                                    const Operation* forward_end, const CheckOptions& options);
 
 }  // namespace hindsight

@@ -36,23 +36,25 @@ std::string CheckedTensor::full_name() const {
 }
 
 std::string Culprit::to_string() const {
-  const std::string who = fmt::format("{}{}{}", operation, place.empty() ? "" : " in " + place,
-                                      in_sweep ? ", recorded while going backward," : "");
+  std::string at = place;
+  if (in_sweep)
+    at += at.empty() ? "recorded by the reverse sweep" : ", recorded by the reverse sweep";
+  const std::string who = at.empty() ? operation : fmt::format("{} ({})", operation, at);
   switch (kind) {
     case Kind::value:
       return fmt::format(
-          "the value of {} is another one when it is computed again from its inputs: memory that "
-          "it reads was overwritten, or it depends on something that is no input",
+          "{} gives a different value when recomputed from its inputs: memory that it reads was "
+          "overwritten, or it depends on something that is not an input",
           who);
     case Kind::constant:
       return fmt::format(
-          "every operation is right on its own, but {} reads {} as a constant of shape {}, through "
-          "which no gradient flows: it was detached, or read where no tape records",
+          "each operation passes in isolation, but {} reads {} as a constant of shape {}, through "
+          "which no gradient flows: it was detached, or read while nothing was recording",
           who, input, shape);
     case Kind::backward:
       break;
   }
-  return fmt::format("the way back of {} is wrong on its own: for {} of shape {}, at {}: {}", who,
+  return fmt::format("the backward of {} is wrong in isolation: for {} of shape {}, at {}: {}", who,
                      input, shape, index_text(element.index, shape), numbers(element));
 }
 
@@ -61,12 +63,15 @@ std::string CheckReport::to_string() const {
   if (!complete) text += " so far";
   if (checked == 0) return text + ": " + (cause.empty() ? "nothing to check" : cause);
   const bool directions = index == CheckedElement::kDirection;
+  const std::string all = directions || checked == elements ? "" : fmt::format(" of {}", elements);
   text += fmt::format(
-      ": {} {}{}, worst {}{}: analytic {:.10g}, numeric {:.10g}, {:.2g} of the "
+      ": {} {}{}{}, worst {}{}: analytic {:.10g}, numeric {:.10g}, {:.2g} of the "
       "allowed error",
-      checked, directions ? "direction" : "element", checked == 1 ? "" : "s", name,
+      checked, directions ? "direction" : "element", checked == 1 ? "" : "s", all, name,
       directions ? "" : " " + index_text(index, shape), analytic, numeric, error);
   if (kinks > 0) text += fmt::format("; {} at kinks", kinks);
+  if (unresolved > 0) text += fmt::format("; {} too small to be compared", unresolved);
+  if (!warning.empty()) text += "\n  warning: " + warning;
   if (passed) return text;
   for (const CheckedTensor& tensor : tensors) {
     if (tensor.failed == 0) continue;

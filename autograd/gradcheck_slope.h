@@ -3,20 +3,48 @@
 
 namespace hindsight {
 
+/// How exact the values of a function are.
+class Rounding {
+ public:
+  /// The error of a value is `share` of `size`, until that is measured along a line through the
+  /// point. What cancels out in the value leaves its rounding there; `size_of_parts`, where there
+  /// is one, says how large it was.
+  Rounding(double share, double size, std::function<double(double)> along,
+           std::function<double()> size_of_parts = {})
+      : share_(share),
+        size_(size),
+        along_(std::move(along)),
+        size_of_parts_(std::move(size_of_parts)) {}
+
+  double error() const { return share_ * size_; }
+  /// Measures it, once. True if it is larger than it was.
+  bool measure();
+
+ private:
+  double share_, size_;
+  std::function<double(double)> along_;
+  std::function<double()> size_of_parts_;
+};
+
 /// A function of one number, to be looked at around 0.
 struct Line {
   std::function<double(double)> value;
   double at_zero = 0;
   double step = 1e-6;
-  double absolute = 1e-8;  ///< error allowed to a difference over `step`
+  double spacing = 0;  ///< of the numbers that can be represented there
   double relative = 1e-6;
+  Rounding* rounding = nullptr;
 };
 
 /// Compares a derivative at 0 with differences over the step. Where these do not fit, or the slopes
-/// of the two sides differ, a second look with a step 64 times smaller tells what it is:
+/// of the two sides differ, steps 64 times smaller each tell what it is, as far as rounding
+/// permits:
 ///   smooth: the sides' difference shrinks with the step, so no wrong derivative passes as a kink
 ///   kink: it stays; the derivative may be either slope or between them
 ///   jump: a side's slope grows as the step shrinks; the derivative may be that of the other side
 CheckedElement compare_slope(const Line& line, double analytic);
+
+/// The step for an element of that value: a power of two, which adds exactly.
+double step_at(double x, double step);
 
 }  // namespace hindsight

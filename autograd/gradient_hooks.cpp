@@ -4,7 +4,10 @@
 
 namespace hindsight {
 
-Variable stop_gradient(const Variable& x) { return x.detach(); }
+Variable stop_gradient(const Variable& x) {
+  check_given("stop_gradient", x);
+  return x.detach();
+}
 
 Variable scale_gradient(const Variable& x, double factor) {
   if (!std::isfinite(factor)) fail<OptionError>("scale_gradient: factor {} is not finite", factor);

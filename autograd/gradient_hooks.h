@@ -53,7 +53,7 @@ class GradientHook final : public Operation {
 ///   h = hook_gradient(h, [&](const Variable& g) { norms.push_back(norm(g).item()); });
 template <class F>
 Variable hook_gradient(const Variable& x, const F& f) {
-  if (!x) fail("hook_gradient: input 0 is an empty Variable");
+  check_given("hook_gradient", x);
   const ProfileTimer timer;
   const Variable output = Variable::make(x.shape(), x.dtype());
   copy(x.value(), output.value());

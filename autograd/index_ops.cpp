@@ -27,10 +27,12 @@ Tensor rows_of(const Tensor& t, Size count) {
 template <class T, class F>
 void for_each_row(const Tensor& table, const Tensor& values, const Indices& indices, F&& f) {
   if (indices.elements() == 0) return;
-  const Tensor from = rows_of(table, table.size(0)), to = rows_of(values, indices.elements());
-  for (Size i = 0; i < indices.elements(); ++i) {
-    f(from.data<T>() + indices[i] * from.layout().stride(0),
-      to.data<T>() + i * to.layout().stride(0), to.size(1));
+  const Size count = indices.elements();
+  const Tensor from = rows_of(table, table.size(0)), to = rows_of(values, count);
+  const std::int64_t* index = indices.data();
+  for (Size i = 0; i < count; ++i) {
+    f(from.data<T>() + index[i] * from.layout().stride(0), to.data<T>() + i * to.layout().stride(0),
+      to.size(1));
   }
 }
 
@@ -39,20 +41,23 @@ template <class F>
 void for_each_place(const Layout& table, int axis, const Indices& indices, F&& f) {
   const Shape& shape = indices.shape();
   std::array<Size, kMaxRank> at{};
-  for (Size i = 0; i < indices.elements(); ++i) {
-    Size place = indices[i] * table.stride(axis);
+  const std::int64_t* index = indices.data();
+  const Size count = indices.elements();
+  for (Size i = 0; i < count; ++i) {
+    Size place = index[i] * table.stride(axis);
     for (int a = 0; a < shape.rank(); ++a)
       place += a == axis ? 0 : at[static_cast<std::size_t>(a)] * table.stride(a);
     f(i, place);
     for (int a = shape.rank() - 1; a >= 0; --a) {
-      Size& count = at[static_cast<std::size_t>(a)];
-      if (++count < shape[a]) break;
-      count = 0;
+      Size& along = at[static_cast<std::size_t>(a)];
+      if (++along < shape[a]) break;
+      along = 0;
     }
   }
 }
 
 void check_places(const char* op, const Variable& x, int axis, const Indices& indices) {
+  indices.check_given(op);
   const Shape& shape = indices.shape();
   bool fits = shape.rank() == x.rank();
   for (int a = 0; fits && a < x.rank(); ++a) fits = a == axis || shape[a] <= x.size(a);
@@ -66,13 +71,19 @@ void check_places(const char* op, const Variable& x, int axis, const Indices& in
 }  // namespace
 
 Variable take(const Variable& table, const Indices& indices) {
+  check_given("take", table);
   if (table.rank() == 0) fail<ShapeError>("take: the table is a scalar; it needs an axis to index");
   indices.check_range("take", "index", table.size(0));
   Shape shape = indices.shape();
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
+  // The function writes rows of the table's width: of a flat one, single elements next to each
+  // other.
+  const Variable output = table.rank() > 1 ? Variable::make_padded(shape, table.dtype())
+                                           : Variable::make(shape, table.dtype());
   return apply(
-      "take", &table, 1, Retain::nothing, Variable::make_padded(shape, table.dtype()),
-      [indices, rows = table_values(table)](Inputs, const Tensor& out) {
+      "take", &table, 1, Retain::nothing, output,
+      [indices](Inputs in, const Tensor& out) {
+        const Tensor rows = table_values(in.variable(0));
         dispatch(out.dtype(), [&](auto zero) {
           using T = decltype(zero);
           for_each_row<T>(rows, out, indices, [](const T* row, T* value, Size width) {
@@ -86,6 +97,7 @@ Variable take(const Variable& table, const Indices& indices) {
 }
 
 Variable scatter_rows(const Variable& values, const Indices& indices, Size rows) {
+  check_given("scatter_rows", values);
   indices.check_range("scatter_rows", "index", rows);
   const int leading = indices.shape().rank();
   Shape shape{rows};
@@ -115,7 +127,7 @@ Variable scatter_rows(const Variable& values, const Indices& indices, Size rows)
 }
 
 Variable gather(const Variable& x, int axis, const Indices& indices) {
-  axis = checked_axis("gather", axis, x.rank());
+  axis = checked_axis("gather", axis, x);
   check_places("gather", x, axis, indices);
   return apply(
       "gather", {x}, Retain::nothing, indices.shape(), x.dtype(),
@@ -136,7 +148,8 @@ Variable gather(const Variable& x, int axis, const Indices& indices) {
 }
 
 Variable scatter_add(const Variable& x, int axis, const Indices& indices, const Variable& values) {
-  axis = checked_axis("scatter_add", axis, x.rank());
+  axis = checked_axis("scatter_add", axis, x);
+  check_given("scatter_add", values, 1);
   check_places("scatter_add", x, axis, indices);
   check_same_dtype("scatter_add", x, values);
   if (values.shape() != indices.shape())

@@ -5,7 +5,9 @@
 
 namespace hindsight {
 
-/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory.
+/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory. Those
+/// that were never given a value, or were moved from, are empty (false), and using them is an
+/// Error.
 class Indices {
  public:
   Indices() = default;
@@ -16,25 +18,33 @@ class Indices {
   Indices(const std::vector<Integer>& values, const Shape& shape) : Indices(shape) {
     static_assert(std::is_integral_v<Integer>, "Indices: whole numbers are needed");
     check_count(static_cast<Size>(values.size()));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      data()[i] = static_cast<std::int64_t>(values[i]);
+    std::int64_t* to = data();
+    for (std::size_t i = 0; i < values.size(); ++i) to[i] = static_cast<std::int64_t>(values[i]);
   }
   template <class Integer>
   Indices(const std::vector<Integer>& values)  // NOLINT: converting is the point
       : Indices(values, Shape{static_cast<Size>(values.size())}) {}
 
+  explicit operator bool() const { return static_cast<bool>(buffer_); }
   const Shape& shape() const { return shape_; }
   Size elements() const { return shape_.elements(); }
-  std::int64_t* data() const { return buffer_.data<std::int64_t>() + offset_; }
+  std::int64_t* data() const {
+    if (!buffer_) refuse_empty();
+    return buffer_.data<std::int64_t>() + offset_;
+  }
   std::int64_t operator[](Size i) const { return data()[i]; }
   /// Row t of the first axis, a view. IndexError out of range.
   Indices row(Size t) const;
   /// `count` rows from `start` on, a view. IndexError out of range.
   Indices rows(Size start, Size count) const;
-  /// IndexError naming `op`, and what an element stands for, unless all are in [0, end).
+  /// Error naming `op` where the Indices are empty.
+  void check_given(const char* op) const;
+  /// The same, and IndexError naming `op`, and what an element stands for, unless all are in [0,
+  /// end).
   void check_range(const char* op, const char* what, Size end) const;
 
  private:
+  [[noreturn]] static void refuse_empty();
   void check_count(Size count) const;
 
   Buffer buffer_;

@@ -6,6 +6,9 @@ namespace hindsight {
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias,
                     const LayerNormOptions& options) {
+  check_given("layer_norm", x);
+  check_given("layer_norm", weight, 1);
+  check_given("layer_norm", bias, 2);
   const bool filled = x.rank() > 0 && x.shape().back() > 0;
   if (!filled || weight.shape() != Shape{x.shape().back()} || bias.shape() != weight.shape()) {
     fail<ShapeError>(

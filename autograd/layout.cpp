@@ -17,6 +17,13 @@ void Shape::refuse_size() const {
       *this, INT32_MAX);
 }
 
+Size Shape::elements_of_many() const {
+  for (int i = 0; i < rank(); ++i) {
+    if ((*this)[i] == 0) return 0;
+  }
+  refuse_size();
+}
+
 void Shape::insert(int axis, Size size) {
   push_back(size);
   for (int i = rank() - 1; i > axis; --i) set(i, (*this)[i - 1]);
@@ -25,8 +32,19 @@ void Shape::insert(int axis, Size size) {
 
 std::string Shape::to_string() const {
   std::string text = "(";
-  for (int i = 0; i < rank(); ++i) text += fmt::format(i == 0 ? "{}" : ", {}", (*this)[i]);
+  for (int i = 0; i < rank(); ++i) text += (i == 0 ? "" : ", ") + std::to_string((*this)[i]);
   return text + (rank() == 1 ? ",)" : ")");
+}
+
+void Layout::refuse_stride(Size stride) const {
+  fail<ShapeError>("shape {}: a stride of {} elements; at most {} are supported", shape, stride,
+                   INT32_MAX);
+}
+
+std::pair<Size, Size> Layout::range() const {
+  Size first = offset, last = offset;
+  for (int i = 0; i < rank(); ++i) (stride(i) < 0 ? first : last) += (shape[i] - 1) * stride(i);
+  return {first, last};
 }
 
 Layout Layout::permute(const std::array<int, kMaxRank>& axes) const {
@@ -55,7 +73,7 @@ Layout Layout::broadcast_to(const Shape& wider) const {
 bool Layout::reshape(const Shape& wanted, Layout* result) const {
   Layout reshaped(wanted);
   reshaped.offset = offset;
-  if (contiguous()) {
+  if (contiguous() || wanted.elements() == 0) {
     *result = reshaped;
     return true;
   }
@@ -78,7 +96,8 @@ bool Layout::reshape(const Shape& wanted, Layout* result) const {
     }
     Size step = own > own_start ? stride(own - 1) : 1;
     for (int i = target - 1; i >= target_start; --i) {
-      reshaped.strides[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(step);
+      if (step > INT32_MAX && wanted[i] > 1) return false;
+      reshaped.set_stride(i, step);
       step *= wanted[i];
     }
   }

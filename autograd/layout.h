@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace hindsight {
@@ -13,7 +14,7 @@ namespace hindsight {
 using Size = std::int64_t;
 
 constexpr int kMaxRank = 6;
-constexpr std::uint64_t kMostElements = 1ull << 50;  // so that no number of bytes overflows
+constexpr Size kMostElements = Size{1} << 50;  // so that no number of bytes overflows
 
 /// Element type of a tensor, a property at run time: a model is trained in f32 and checked in f64.
 enum class DType : std::uint8_t { f32, f64 };
@@ -42,10 +43,12 @@ class Shape {
   int rank() const { return words_[kRank]; }
   Size operator[](int axis) const { return words_[static_cast<std::size_t>(axis)]; }
   Size back() const { return (*this)[rank() - 1]; }
+  /// The product of all sizes; ShapeError past kMostElements.
   Size elements() const {
     Size count = 1;
-    for (int i = 0; i < rank(); ++i) count *= (*this)[i];
-    return count;
+    bool overflows = false;
+    for (int i = 0; i < rank(); ++i) overflows |= __builtin_mul_overflow(count, (*this)[i], &count);
+    return overflows || count > kMostElements ? elements_of_many() : count;
   }
   /// Appends an axis; ShapeError past rank 6, for a negative size or one above 2^31 - 1.
   void push_back(Size size) {
@@ -73,6 +76,7 @@ class Shape {
 
  private:
   [[noreturn]] void refuse(Size size) const;
+  Size elements_of_many() const;
 
   static constexpr std::size_t kRank = kMaxRank;
   std::array<std::int32_t, kMaxRank + 2> words_{};  // sizes, zeros past the rank; the rank; a zero
@@ -95,11 +99,18 @@ struct Layout {
       all |= shape[i] != 1 ? stride : 0;  // along one element it means nothing
       stride *= static_cast<std::uint64_t>(shape[i]);
     }
-    if (all > INT32_MAX || stride > kMostElements) shape.refuse_size();
+    if (all > INT32_MAX || stride > static_cast<std::uint64_t>(kMostElements)) shape.refuse_size();
   }
 
   int rank() const { return shape.rank(); }
   Size stride(int axis) const { return strides[static_cast<std::size_t>(axis)]; }
+  /// ShapeError for a stride beyond 32 bits, unless the axis has one element, which it leads
+  /// nowhere from.
+  void set_stride(int axis, Size stride) {
+    const auto narrow = static_cast<std::int32_t>(stride);
+    if (narrow != stride && shape[axis] > 1) refuse_stride(stride);
+    strides[static_cast<std::size_t>(axis)] = narrow;
+  }
   bool contiguous() const {
     Size expected = 1;
     for (int i = shape.rank() - 1; i >= 0; --i) {
@@ -116,11 +127,12 @@ struct Layout {
     return true;
   }
 
+  /// `step` means nothing for a count of less than two.
   Layout slice(int axis, Size start, Size count, Size step = 1) const {
     Layout result = *this;
     result.offset += start * stride(axis);
     result.shape.set(axis, count);
-    result.strides[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(stride(axis) * step);
+    if (count > 1) result.set_stride(axis, stride(axis) * step);
     return result;
   }
   /// One index of an axis, the axis dropped.
@@ -137,6 +149,11 @@ struct Layout {
   Layout broadcast_to(const Shape& wider) const;  ///< stride 0 along the axes that repeat
   /// The same elements under another shape, or false where that needs a copy.
   bool reshape(const Shape& wanted, Layout* result) const;
+  /// Positions of the first and the last of the elements in memory; there must be some.
+  std::pair<Size, Size> range() const;
+
+ private:
+  [[noreturn]] void refuse_stride(Size stride) const;
 };
 
 /// Axes named in a call, kept inline; negative ones count from the end.

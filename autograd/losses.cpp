@@ -7,6 +7,8 @@ namespace hindsight {
 namespace {
 
 void check_pair(const char* op, const Variable& prediction, const Variable& target) {
+  check_given(op, prediction);
+  check_given(op, target, 1);
   check_same_dtype(op, prediction, target);
   if (prediction.shape() != target.shape()) {
     fail<ShapeError>("{}: prediction {} and target {} need the same shape", op, prediction.shape(),

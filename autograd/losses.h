@@ -5,7 +5,8 @@
 #include <vector>
 
 /// Losses, with PyTorch's names and numbers. Means are over all elements or targets unless said
-/// otherwise.
+/// otherwise. An empty batch has no losses: Reduction::none gives an empty result, sum gives 0, and
+/// mean is a ShapeError (NaN in PyTorch).
 namespace hindsight {
 
 enum class Reduction { mean, sum, none };

@@ -265,6 +265,8 @@ void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
 }
 
 Variable matmul(const Variable& a, const Variable& b) {
+  check_given("matmul", a);
+  check_given("matmul", b, 1);
   if (a.rank() == 0 || b.rank() == 0) {
     fail<ShapeError>("matmul: a is {} but b is {}: a scalar has no axis to sum over", a.shape(),
                      b.shape());
@@ -277,10 +279,10 @@ Variable matmul(const Variable& a, const Variable& b) {
   check_same_dtype("matmul", a, b);
   if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product({for_blas(a), for_blas(b)}));
   if (b.rank() == 2) {  // all rows of a in one product
-    Shape shape = a.shape();
-    Size count = 1;  // not -1 in reshape, which cannot tell it where the inner size is 0
-    for (int i = 0; i + 1 < a.rank(); ++i) count *= a.size(i);
-    const Variable rows = reshape(a, Shape{count, a.shape().back()});
+    Shape shape = a.shape(), leading = shape;
+    leading.erase(a.rank() - 1);
+    // Not -1 in reshape, which cannot tell it where the inner size is 0.
+    const Variable rows = reshape(a, Shape{leading.elements(), shape.back()});
     shape.set(a.rank() - 1, b.size(1));
     return checked(reshape(matrix_product({for_blas(rows), for_blas(b)}), shape));
   }
@@ -291,6 +293,9 @@ Variable matmul(const Variable& a, const Variable& b) {
 }
 
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  check_given("linear", x);
+  check_given("linear", weight, 1);
+  check_given("linear", bias, 2);
   return matmul(x, transpose(weight)) + bias;
 }
 

@@ -88,6 +88,9 @@ class Operation {
   virtual std::pair<const Operand*, int> inputs() const = 0;
   /// Computes the output's value from the inputs' values (again, when it had been released).
   virtual void run() = 0;
+  /// The same from nothing but the inputs, where run() also reads what was saved for it: so that a
+  /// check can move an input and look at the output.
+  virtual void run_from_inputs() { run(); }
   /// Hands the gradient of the output on to the inputs.
   virtual void backward(Sweep& sweep) = 0;
   /// Hands the tangents of the inputs on to the output. An operation without a rule of its own

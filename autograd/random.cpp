@@ -1,3 +1,4 @@
+#include <hindsight/autograd/error.h>
 #include <hindsight/autograd/random.h>
 #include <hindsight/autograd/random_run.h>
 
@@ -52,6 +53,7 @@ double Rng::normal() {
 }
 
 std::int64_t Rng::below(std::int64_t count) {
+  if (count < 1) fail<OptionError>("Rng::below: a count of {}; at least 1 is needed", count);
   const auto n = static_cast<std::uint64_t>(count);
   const std::uint64_t limit =
       UINT64_MAX - UINT64_MAX % n;  // above it the remainder would be uneven

@@ -17,7 +17,7 @@ class Rng {
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   /// Standard normal, by the polar method.
   double normal();
-  /// Whole number in [0, count).
+  /// Whole number in [0, count). OptionError unless count is at least 1.
   std::int64_t below(std::int64_t count);
 
  private:

@@ -58,7 +58,9 @@ Variable sum_marked(const Variable& x, const std::array<bool, kMaxRank>& reduced
 
 }  // namespace
 
-ReducedAxes::ReducedAxes(const char* op, const Shape& shape, const Axes& axes, KeepDims keep) {
+ReducedAxes::ReducedAxes(const char* op, const Variable& x, const Axes& axes, KeepDims keep) {
+  check_given(op, x);
+  const Shape& shape = x.shape();
   if (axes.empty()) reduced.fill(true);
   for (int axis : axes) {
     bool& mark = reduced[static_cast<std::size_t>(checked_axis(op, axis, shape.rank()))];
@@ -66,33 +68,35 @@ ReducedAxes::ReducedAxes(const char* op, const Shape& shape, const Axes& axes, K
     mark = true;
   }
   kept = reduced_shape(shape, reduced);
+  Shape joined;
   for (int i = 0; i < shape.rank(); ++i) {
     const bool gone = reduced[static_cast<std::size_t>(i)];
-    if (gone) count *= shape[i];
+    if (gone) joined.push_back(shape[i]);
     if (!gone || keep == KeepDims::yes) result.push_back(kept[i]);
   }
+  count = joined.elements();
 }
 
 Variable sum(const Variable& x, const Axes& axes, KeepDims keep) {
-  const ReducedAxes reduced("sum", x.shape(), axes, keep);
+  const ReducedAxes reduced("sum", x, axes, keep);
   return sum_marked(x, reduced.reduced, reduced.result);
 }
 
 Variable mean(const Variable& x, const Axes& axes, KeepDims keep) {
-  const Variable total = sum(x, axes, keep);
-  const Size count = x.shape().elements() / std::max<Size>(1, total.shape().elements());
-  if (count == 0) fail<ShapeError>("mean: shape {} has no elements", x.shape());
-  return total * (1.0 / static_cast<double>(count));
+  const ReducedAxes reduced("mean", x, axes, keep);
+  if (reduced.of_nothing()) fail<ShapeError>("mean: shape {} has no elements", x.shape());
+  const Variable total = sum_marked(x, reduced.reduced, reduced.result);
+  return total * (1.0 / static_cast<double>(std::max<Size>(1, reduced.count)));
 }
 
 Variable var(const Variable& x, const Axes& axes, KeepDims keep) {
-  if (ReducedAxes("var", x.shape(), axes, keep).count == 0)
+  if (ReducedAxes("var", x, axes, keep).of_nothing())
     fail<ShapeError>("var: shape {} has no elements", x.shape());
   return mean(square(x - mean(x, axes, KeepDims::yes)), axes, keep);
 }
 
 Variable norm(const Variable& x, const Axes& axes, KeepDims keep) {
-  const ReducedAxes reduced("norm", x.shape(), axes, keep);
+  const ReducedAxes reduced("norm", x, axes, keep);
   if (reduced.count == 0) return Variable(Tensor::zeros(reduced.result, x.dtype()));
   return apply(
       "norm", {x}, Retain::all, reduced.result, x.dtype(),
@@ -109,7 +113,7 @@ Variable norm(const Variable& x, const Axes& axes, KeepDims keep) {
 }
 
 Variable logsumexp(const Variable& x, const Axes& axes, KeepDims keep) {
-  const ReducedAxes reduced("logsumexp", x.shape(), axes, keep);
+  const ReducedAxes reduced("logsumexp", x, axes, keep);
   if (reduced.count == 0) return Variable(Tensor::full(reduced.result, -kInfinity, x.dtype()));
   return apply(
       "logsumexp", {x}, Retain::all, reduced.result, x.dtype(),
@@ -126,6 +130,7 @@ Variable logsumexp(const Variable& x, const Axes& axes, KeepDims keep) {
 }
 
 Variable sum_to(const Variable& x, const Shape& shape) {
+  check_given("sum_to", x);
   if (x.shape() == shape) return x;
   if (!broadcasts_to(shape, x.shape()))
     fail<ShapeError>("sum_to: shape {} does not broadcast to {}", shape, x.shape());

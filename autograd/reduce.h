@@ -4,19 +4,21 @@
 
 /// Reductions over all elements, or over the named axes (negative ones count from the end; none
 /// named: all), which are dropped or kept with one element. An axis out of range, or named twice,
-/// is an IndexError.
+/// is an IndexError. Where axes are reduced that have elements, but others have none, there are no
+/// results: a mean of shape (0, 5) over the last axis has shape (0,).
 namespace hindsight {
 
 enum class KeepDims : bool { no, yes };
 
 /// Sum. In double, rounded once at the end; of nothing: 0.
 Variable sum(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
-/// Mean. ShapeError of nothing.
+/// Mean. ShapeError for a result of no elements.
 Variable mean(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
-/// Variance of the whole population: mean((x - mean(x))^2). ShapeError of nothing.
+/// Variance of the whole population: mean((x - mean(x))^2). ShapeError for a result of no
+/// elements.
 Variable var(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Largest element; NaN where there is one. The largest share the gradient equally, as in PyTorch's
-/// amax. ShapeError of nothing.
+/// amax. ShapeError for a result of no elements.
 Variable max(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Smallest element likewise.
 Variable min(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);

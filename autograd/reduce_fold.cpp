@@ -43,7 +43,7 @@ Variable fold(const Variable& x, const ReducedAxes& axes, Join&& join) {
 // The gradient goes to all elements that equal the result, in equal parts.
 template <class Join>
 Variable extreme(const char* name, const Variable& x, const ReducedAxes& axes, const Join& join) {
-  if (axes.count == 0)
+  if (axes.of_nothing())
     fail<ShapeError>("{}: shape {} has no elements to choose from", name, x.shape());
   return apply(
       name, {x}, Retain::all, axes.result, x.dtype(),
@@ -66,26 +66,26 @@ bool beats(T value, T best) {
 }  // namespace
 
 Variable max(const Variable& x, const Axes& axes, KeepDims keep) {
-  return extreme("max", x, ReducedAxes("max", x.shape(), axes, keep),
+  return extreme("max", x, ReducedAxes("max", x, axes, keep),
                  [](const Variable& a, const Variable& b) { return Variable(maximum(a, b)); });
 }
 
 Variable min(const Variable& x, const Axes& axes, KeepDims keep) {
-  return extreme("min", x, ReducedAxes("min", x.shape(), axes, keep),
+  return extreme("min", x, ReducedAxes("min", x, axes, keep),
                  [](const Variable& a, const Variable& b) { return Variable(minimum(a, b)); });
 }
 
 Variable prod(const Variable& x, const Axes& axes, KeepDims keep) {
-  const ReducedAxes reduced("prod", x.shape(), axes, keep);
-  if (!x) fail("prod: input 0 is an empty Variable");
+  const ReducedAxes reduced("prod", x, axes, keep);
   if (reduced.count == 0) return Variable(Tensor::full(reduced.result, 1, x.dtype()));
   return fold(x, reduced, [](const Variable& a, const Variable& b) { return Variable(a * b); });
 }
 
 Indices argmax(const Variable& x, int axis, KeepDims keep) {
-  axis = checked_axis("argmax", axis, x.rank());
-  const ReducedAxes reduced("argmax", x.shape(), {axis}, keep);
-  if (reduced.count == 0) fail<ShapeError>("argmax: axis {} of shape {} is empty", axis, x.shape());
+  axis = checked_axis("argmax", axis, x);
+  const ReducedAxes reduced("argmax", x, {axis}, keep);
+  if (reduced.of_nothing())
+    fail<ShapeError>("argmax: axis {} of shape {} is empty", axis, x.shape());
   const Indices result(reduced.result);
   int along = 0;
   const Tensor values = gathered(x.detach(), reduced, &along).value().dense();
@@ -93,6 +93,7 @@ Indices argmax(const Variable& x, int axis, KeepDims keep) {
   dispatch(values.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* all = values.data<T>();
+    std::int64_t* to = result.data();
     const Size step = along == 1 ? 1 : others, row = along == 1 ? reduced.count : 1;
     for (Size r = 0; r < others; ++r) {
       const T* line = all + r * row;
@@ -100,13 +101,14 @@ Indices argmax(const Variable& x, int axis, KeepDims keep) {
       for (Size i = 1; i < reduced.count; ++i) {
         if (beats(line[i * step], line[best * step])) best = i;
       }
-      result.data()[r] = best;
+      to[r] = best;
     }
   });
   return result;
 }
 
 Indices argmax(const Variable& x) {
+  check_given("argmax", x);
   if (x.shape().elements() == 0) fail<ShapeError>("argmax: shape {} has no elements", x.shape());
   const Indices position = argmax(reshape(x.detach(), Shape{x.shape().elements()}), 0);
   return Indices(std::vector<std::int64_t>{position[0]}, Shape{});

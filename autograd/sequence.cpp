@@ -51,15 +51,23 @@ Variable empty_sequence(const Shape& shape, DType dtype) {
 }
 
 void put_part(const Variable& place, const Variable& value) {
+  check_given("put_part", place);
+  check_given("put_part", value, 1);
   copy(value.value(), place.value());
   if (!value.recorded()) return;
   record_step(value, place);
   place.node()->computed = false;  // the zeros between are computed by no operation
 }
 
+Sequence::Sequence(Size steps) : steps_(steps) {
+  if (steps < 0 || steps > INT32_MAX)
+    fail<ShapeError>("Sequence: {} steps; 0 to {} are supported", steps, INT32_MAX);
+}
+
 Variable Sequence::put(Size t, const Variable& value) { return place(t, 1, value.shape(), value); }
 
 Variable Sequence::put_steps(Size first, const Variable& values) {
+  check_given("Sequence", values);
   if (values.rank() == 0) fail<ShapeError>("Sequence: a scalar holds no steps");
   Shape shape = values.shape();
   shape.erase(0);
@@ -68,8 +76,11 @@ Variable Sequence::put_steps(Size first, const Variable& values) {
 
 /// shape: of one step; values: of that shape for one step, (count, ...) for several.
 Variable Sequence::place(Size first, Size count, const Shape& shape, const Variable& values) {
-  if (first < 0 || first + count > steps_)
-    fail<IndexError>("Sequence: step {} of {}", first < 0 ? first : first + count - 1, steps_);
+  check_given("Sequence", values);
+  if (first < 0 || first > steps_ || count > steps_ - first) {
+    const bool outside = first < 0 || first > steps_;
+    fail<IndexError>("Sequence: step {} of {}", outside ? first : first + count - 1, steps_);
+  }
   if (!whole_) {
     Shape whole = shape;
     whole.insert(0, steps_);

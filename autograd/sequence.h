@@ -7,7 +7,7 @@ namespace hindsight {
 /// the other in memory, which is what makes one product over all of them possible.
 class Sequence {
  public:
-  explicit Sequence(Size steps) : steps_(steps) {}
+  explicit Sequence(Size steps);  ///< ShapeError unless in [0, 2^31)
 
   /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in
   /// the sequence's. Every step is put once. ShapeError when the shape differs from the first

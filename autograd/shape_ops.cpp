@@ -12,9 +12,10 @@ void check_same_dtype(const char* op, const Variable& a, const Variable& b) {
 }
 
 Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
-  axis = checked_axis("slice", axis, x.rank());
-  const Size last = start + (count - 1) * step;
-  if (count < 0 || step < 1 || start < 0 || (count > 0 && last >= x.size(axis))) {
+  axis = checked_axis("slice", axis, x);
+  const Size size = x.size(axis);
+  if (count < 0 || step < 1 || start < 0 || start > size || (count > 0 && start == size) ||
+      (count > 1 && count - 1 > (size - 1 - start) / step)) {
     fail<IndexError>("slice: start {}, count {}, step {} reach outside of axis {} of shape {}",
                      start, count, step, axis, x.shape());
   }
@@ -22,6 +23,7 @@ Variable slice(const Variable& x, int axis, Size start, Size count, Size step) {
 }
 
 Variable permute(const Variable& x, const Axes& axes) {
+  check_given("permute", x);
   std::array<int, kMaxRank> order{};
   std::array<bool, kMaxRank> seen{};
   if (axes.size() != x.rank()) {
@@ -37,8 +39,8 @@ Variable permute(const Variable& x, const Axes& axes) {
 }
 
 Variable transpose(const Variable& x, int a, int b) {
-  a = checked_axis("transpose", a, x.rank());
-  b = checked_axis("transpose", b, x.rank());
+  a = checked_axis("transpose", a, x);
+  b = checked_axis("transpose", b, x);
   std::array<int, kMaxRank> order{};
   for (int i = 0; i < x.rank(); ++i)
     order[static_cast<std::size_t>(i)] = i == a ? b : i == b ? a : i;
@@ -46,6 +48,7 @@ Variable transpose(const Variable& x, int a, int b) {
 }
 
 Variable contiguous(const Variable& x) {
+  check_given("contiguous", x);
   if (x.layout().contiguous()) return x;
   return apply(
       "contiguous", {x}, Retain::nothing, x.shape(), x.dtype(),
@@ -54,7 +57,7 @@ Variable contiguous(const Variable& x) {
 }
 
 Variable reshape(const Variable& x, const Shape& shape) {
-  if (!x) fail("reshape: input 0 is an empty Variable");
+  check_given("reshape", x);
   if (shape.elements() != x.shape().elements()) {
     fail<ShapeError>("reshape: shape {} holds {} elements, {} holds {}", x.shape(),
                      x.shape().elements(), shape, shape.elements());
@@ -65,10 +68,15 @@ Variable reshape(const Variable& x, const Shape& shape) {
 }
 
 Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
-  Size known = 1;
+  check_given("reshape", x);
+  Shape given;
   int open = 0;
-  for (Size size : sizes) (size == -1 ? open += 1 : known *= size);
+  for (Size size : sizes) {
+    if (size == -1) ++open;
+    given.push_back(size == -1 ? 1 : size);
+  }
   if (open > 1) fail<ShapeError>("reshape: more than one size is -1");
+  const Size known = given.elements();
   if (open == 1 && (known == 0 || x.shape().elements() % known != 0)) {
     fail<ShapeError>("reshape: {} elements of shape {} do not divide into groups of {}",
                      x.shape().elements(), x.shape(), known);
@@ -79,7 +87,7 @@ Variable reshape(const Variable& x, std::initializer_list<Size> sizes) {
 }
 
 Variable squeeze(const Variable& x, int axis) {
-  axis = checked_axis("squeeze", axis, x.rank());
+  axis = checked_axis("squeeze", axis, x);
   if (x.size(axis) != 1)
     fail<ShapeError>("squeeze: axis {} of shape {} has {} elements; 1 is needed", axis, x.shape(),
                      x.size(axis));
@@ -87,6 +95,7 @@ Variable squeeze(const Variable& x, int axis) {
 }
 
 Variable unsqueeze(const Variable& x, int axis) {
+  check_given("unsqueeze", x);
   axis = checked_axis("unsqueeze", axis, x.rank() + 1);
   Shape shape = x.shape();
   shape.insert(axis, 1);
@@ -94,6 +103,7 @@ Variable unsqueeze(const Variable& x, int axis) {
 }
 
 Variable broadcast_to(const Variable& x, const Shape& shape) {
+  check_given("broadcast_to", x);
   if (x.shape() == shape) return x;
   if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape) {
     fail<ShapeError>("broadcast_to: shape {} does not broadcast to {}", x.shape(), shape);
@@ -140,10 +150,12 @@ Variable join(const char* name, const std::vector<Variable>& parts, int axis, co
 
 Variable concat(const std::vector<Variable>& parts, int axis) {
   if (parts.empty()) fail<ShapeError>("concat: no parts given");
-  axis = checked_axis("concat", axis, parts[0].rank());
+  axis = checked_axis("concat", axis, parts[0]);
   Shape shape = parts[0].shape();
   Size total = 0;
-  for (const Variable& part : parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Variable& part = parts[i];
+    check_given("concat", part, static_cast<int>(i));
     check_same_dtype("concat", parts[0], part);
     Shape same = part.shape();
     if (same.rank() == shape.rank()) same.set(axis, shape[axis]);
@@ -160,10 +172,11 @@ Variable concat(const std::vector<Variable>& parts, int axis) {
 Variable stack(const std::vector<Variable>& parts, int axis) {
   if (parts.empty()) fail<ShapeError>("stack: no parts given");
   axis = checked_axis("stack", axis, parts[0].rank() + 1);
-  for (const Variable& part : parts) {
-    check_same_dtype("stack", parts[0], part);
-    if (part.shape() != parts[0].shape())
-      fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), part.shape());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_given("stack", parts[i], static_cast<int>(i));
+    check_same_dtype("stack", parts[0], parts[i]);
+    if (parts[i].shape() != parts[0].shape())
+      fail<ShapeError>("stack: shapes {} and {} differ", parts[0].shape(), parts[i].shape());
   }
   Shape whole = parts[0].shape();
   whole.insert(axis, static_cast<Size>(parts.size()));
@@ -171,14 +184,14 @@ Variable stack(const std::vector<Variable>& parts, int axis) {
 }
 
 std::vector<Variable> unstack(const Variable& x, int axis) {
-  axis = checked_axis("unstack", axis, x.rank());
+  axis = checked_axis("unstack", axis, x);
   std::vector<Variable> parts;
   for (Size i = 0; i < x.size(axis); ++i) parts.emplace_back(x.node(), x.layout().select(axis, i));
   return parts;
 }
 
 std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, int axis) {
-  axis = checked_axis("split", axis, x.rank());
+  axis = checked_axis("split", axis, x);
   Size total = 0;
   bool valid = true;
   for (Size size : sizes) {
@@ -198,6 +211,7 @@ std::vector<Variable> split(const Variable& x, const std::vector<Size>& sizes, i
 }
 
 Variable flip(const Variable& x, const Axes& axes) {
+  check_given("flip", x);
   std::array<bool, kMaxRank> turned{};
   for (int axis : axes) {
     bool& mark = turned[static_cast<std::size_t>(checked_axis("flip", axis, x.rank()))];
@@ -218,17 +232,18 @@ Variable flip(const Variable& x, const Axes& axes) {
 }
 
 Variable flip_rows(const Variable& x, const std::vector<Size>& lengths) {
+  check_given("flip_rows", x);
   if (x.rank() < 2) fail<ShapeError>("flip_rows: shape {}; (T, B, ...) is needed", x.shape());
   const Size T = x.size(0), B = x.size(1);
   if (static_cast<Size>(lengths.size()) != B)
     fail<ShapeError>("flip_rows: {} lengths for a batch of {}", lengths.size(), B);
   const Indices order(Shape{T, B});
+  std::int64_t* to = order.data();
   for (Size b = 0; b < B; ++b) {
     const Size length = lengths[static_cast<std::size_t>(b)];
     if (length < 0 || length > T)
       fail<ShapeError>("flip_rows: length {} is outside of [0, {}]", length, T);
-    for (Size t = 0; t < T; ++t)
-      order.data()[t * B + b] = (t < length ? length - 1 - t : t) * B + b;
+    for (Size t = 0; t < T; ++t) to[t * B + b] = (t < length ? length - 1 - t : t) * B + b;
   }
   Shape steps{T * B};
   for (int i = 2; i < x.rank(); ++i) steps.push_back(x.size(i));
@@ -236,11 +251,16 @@ Variable flip_rows(const Variable& x, const std::vector<Size>& lengths) {
 }
 
 Variable pad(const Variable& x, int axis, Size before, Size after, double value) {
-  axis = checked_axis("pad", axis, x.rank());
+  axis = checked_axis("pad", axis, x);
   if (before < 0 || after < 0)
     fail<IndexError>("pad: {} elements before and {} after axis {}; 0 or more are needed", before,
                      after, axis);
-  const Size size = x.size(axis);
+  const Size size = x.size(axis), room = INT32_MAX - size;
+  if (before > room || after > room - before) {
+    fail<ShapeError>(
+        "pad: {} elements before and {} after axis {} of shape {}; at most {} in all are supported",
+        before, after, axis, x.shape(), INT32_MAX);
+  }
   Shape shape;
   for (int i = 0; i < x.rank(); ++i) shape.push_back(x.size(i) + (i == axis ? before + after : 0));
   return apply(
@@ -259,15 +279,16 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
   if (regions.size() != parts.size())
     fail<ShapeError>("assemble: {} regions for {} parts", regions.size(), parts.size());
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    check_given("assemble", parts[i], static_cast<int>(i));
     check_same_dtype("assemble", parts[0], parts[i]);
     const Shape& shape = regions[i].shape;
     if (parts[i].shape() != shape) {
       fail<ShapeError>("assemble: part {} is {} but its region {}", i, parts[i].shape(), shape);
     }
-    Size last = regions[i].offset;  // element of the whole
-    for (int axis = 0; axis < shape.rank(); ++axis)
-      last += (shape[axis] - 1) * regions[i].stride(axis);
-    if (shape.elements() > 0 && (regions[i].offset < 0 || last >= whole.elements()))
+    if (shape.elements() == 0) continue;
+    const Size offset = regions[i].offset, end = whole.elements();
+    if (offset < 0 || offset >= end || regions[i].range().first < 0 ||
+        regions[i].range().second >= end)
       fail<IndexError>("assemble: region {} reaches outside of shape {}", i, whole);
   }
   return apply(

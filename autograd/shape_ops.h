@@ -8,7 +8,8 @@
 /// they copy nothing, record nothing, and their gradient is the same view of the whole's gradient.
 namespace hindsight {
 
-/// Elements start, start + step, ... (count of them) of `axis`. IndexError out of range. A view.
+/// Elements start, start + step, ... (count of them) of `axis`. IndexError out of range, ShapeError
+/// for a step that leads further than a stride may. A view.
 Variable slice(const Variable& x, int axis, Size start, Size count, Size step = 1);
 /// Axes exchanged (the last two by default). A view.
 Variable transpose(const Variable& x, int a = -2, int b = -1);
@@ -42,7 +43,8 @@ Variable flip(const Variable& x, const Axes& axes);
 /// x: (T, B, ...), a length for each of the B rows. ShapeError where lengths do not fit.
 ///   y[t, b] = x[lengths[b] - 1 - t, b] for t < lengths[b]
 Variable flip_rows(const Variable& x, const std::vector<Size>& lengths);
-/// Elements of `value` added before and after along an axis. IndexError for negative counts.
+/// Elements of `value` added before and after along an axis. IndexError for negative counts,
+/// ShapeError for an axis above 2^31 - 1.
 Variable pad(const Variable& x, int axis, Size before, Size after, double value = 0);
 
 /// Zeros of shape `whole`, with each part added at its region of it. What slicing undoes.

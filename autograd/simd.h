@@ -37,6 +37,27 @@ using Batch = xsimd::batch<T>;
 template <class T>
 constexpr Size kWidth = static_cast<Size>(Batch<T>::size);
 
+/// The bits of x as numbers of another type of the same size. Before version 11, xsimd has the
+/// register's type named instead of its elements'.
+template <class To, class From, class Arch>
+HINDSIGHT_INLINE auto reinterpret(const xsimd::batch<From, Arch>& x) {
+#if XSIMD_VERSION_MAJOR < 11
+  return xsimd::bitwise_cast<xsimd::batch<To, Arch>>(x);
+#else
+  return xsimd::bitwise_cast<To>(x);
+#endif
+}
+
+/// The sum of the lanes, which has another name in version 8 of xsimd.
+template <class T>
+HINDSIGHT_INLINE T sum(const Batch<T>& x) {
+#if XSIMD_VERSION_MAJOR < 9
+  return xsimd::hadd(x);
+#else
+  return xsimd::reduce_add(x);
+#endif
+}
+
 template <class T>
 HINDSIGHT_INLINE Batch<T> load(const T* from) {
   return Batch<T>::load_unaligned(from);

@@ -28,7 +28,7 @@ void log_softmax_row(const T* x, T* out, Size n) {
 Variable axis_last(const Variable& x, int axis) { return transpose(x, axis, -1); }
 
 int checked_filled_axis(const char* op, const Variable& x, int axis) {
-  axis = checked_axis(op, axis, x.rank());
+  axis = checked_axis(op, axis, x);
   if (x.size(axis) == 0) fail<ShapeError>("{}: axis {} of shape {} is empty", op, axis, x.shape());
   return axis;
 }

@@ -33,7 +33,7 @@ T exp_row(const T* x, T shift, T* out, Size n) {
     if (out) simd::store(out + i, e);
     sum += e;
   }
-  T total = xsimd::hadd(sum);
+  T total = simd::sum<T>(sum);
   if (i < n) {
     const auto e = xsimd::exp(simd::load(x + i) - s);
     alignas(64) T lanes[static_cast<std::size_t>(simd::kWidth<T>)];

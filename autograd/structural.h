@@ -20,7 +20,8 @@ enum class Retain { nothing, inputs, output, all };
 class Inputs {
  public:
   Inputs(const Operand* operands, int count) : operands_(operands), count_(count) {}
-  Tensor operator[](int i) const { return operands_[i].variable().value(); }
+  Tensor operator[](int i) const { return variable(i).value(); }
+  Variable variable(int i) const { return operands_[i].variable(); }
   int count() const { return count_; }
 
  private:
@@ -120,7 +121,7 @@ Variable apply(const char* name, const Variable* inputs, int count, Retain retai
   Tape* tape = Tape::current();
   bool recorded = false;
   for (int i = 0; i < count; ++i) {
-    if (!inputs[i]) fail("{}: input {} is an empty Variable", name, i);
+    check_given(name, inputs[i], i);
     recorded = recorded || (tape && inputs[i].node()->tape == tape->id());
   }
   using Structural = detail::StructuralOperation<Forward, Backward>;

@@ -86,6 +86,7 @@ void Tape::drop(Operation* operation) {
 }
 
 Variable Tape::watch(const Tensor& value) {
+  if (!value) fail("watch: the Tensor is empty");
   const Tensor dense = value.dense();
   Node* node = Node::make(dense.dtype(), dense.shape());
   node->value = dense.buffer();

@@ -53,6 +53,18 @@ void copy_typed(const Tensor& from, const Tensor& to, bool accumulate) {
   });
 }
 
+/// Whether writing `to` may change elements of `from` that are still to be read: their memory
+/// overlaps, other than in that each element is written to its own place.
+bool overlap(const Tensor& from, const Tensor& to) {
+  if (!(from.buffer() == to.buffer()) || to.elements() == 0) return false;
+  if (from.layout() == to.layout() && from.dtype() == to.dtype()) return false;
+  const auto [from_first, from_last] = from.layout().range();
+  const auto [to_first, to_last] = to.layout().range();
+  const Size from_bytes = bytes_of(from.dtype()), to_bytes = bytes_of(to.dtype());
+  return from_first * from_bytes < (to_last + 1) * to_bytes &&
+         to_first * to_bytes < (from_last + 1) * from_bytes;
+}
+
 /// Same memory order without gaps: one long row.
 Tensor flattened(const Tensor& t) {
   Layout flat(Shape{t.elements()});
@@ -63,6 +75,7 @@ Tensor flattened(const Tensor& t) {
 }  // namespace
 
 void copy(const Tensor& from, const Tensor& to, bool accumulate) {
+  if (!from || !to) fail("copy: the {} is an empty Tensor", from ? "target" : "source");
   if (!accumulate && from.dtype() == to.dtype() && from.shape() == to.shape() &&
       from.contiguous() && to.contiguous()) {
     std::memmove(to.bytes(), from.bytes(),
@@ -71,6 +84,7 @@ void copy(const Tensor& from, const Tensor& to, bool accumulate) {
   }
   if (from.shape() != to.shape() && !broadcasts_to(from.shape(), to.shape()))
     fail<ShapeError>("copy: shape {} does not broadcast to {}", from.shape(), to.shape());
+  if (overlap(from, to)) return copy(from.contiguous_copy(), to, accumulate);
   const bool flat = from.shape() == to.shape() && from.contiguous() && to.contiguous() &&
                     to.rank() > 1 && to.elements() <= INT32_MAX;
   if (flat) return copy(flattened(from), flattened(to), accumulate);
@@ -110,6 +124,7 @@ Size element_offset(const Layout& layout, Size position) {
 }  // namespace
 
 double Tensor::at(Size position) const {
+  check_given("at");
   if (position < 0 || position >= elements()) {
     fail<IndexError>("Tensor::at: position {} in a tensor of {} elements", position, elements());
   }
@@ -118,6 +133,7 @@ double Tensor::at(Size position) const {
 }
 
 void Tensor::set(Size position, double value) const {
+  check_given("set");
   if (position < 0 || position >= elements()) {
     fail<IndexError>("Tensor::set: position {} in a tensor of {} elements", position, elements());
   }
@@ -127,24 +143,28 @@ void Tensor::set(Size position, double value) const {
 }
 
 double Tensor::item() const {
+  check_given("item");
   if (elements() != 1)
     fail<ShapeError>("item: a tensor of shape {}; one element is needed", shape());
   return at(0);
 }
 
 std::vector<double> Tensor::to_vector() const {
+  check_given("to_vector");
   std::vector<double> values(static_cast<std::size_t>(elements()));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = at(static_cast<Size>(i));
   return values;
 }
 
 Tensor Tensor::contiguous_copy() const {
+  check_given("contiguous_copy");
   Tensor result(shape(), dtype_);
   copy(*this, result);
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
+  check_given("to");
   if (dtype == dtype_) return *this;
   Tensor result(shape(), dtype);
   copy(*this, result);
@@ -152,10 +172,13 @@ Tensor Tensor::to(DType dtype) const {
 }
 
 void Tensor::fill(double value) const {
+  check_given("fill");
   Tensor one(Shape{}, dtype_);
   one.set(0, value);
   copy(one, *this);
 }
+
+void Tensor::refuse_empty(const char* use) { fail("Tensor::{}: the Tensor is empty", use); }
 
 void Tensor::check_type(DType wanted) const {
   if (wanted != dtype_) {
@@ -169,7 +192,8 @@ bool all_finite(const Tensor& tensor) {
     using T = decltype(zero);
     const T* values = dense.data<T>();
     T sum = 0;  // x - x is 0 for finite x and NaN otherwise
-    for (Size i = 0; i < dense.elements(); ++i) sum += values[i] - values[i];
+    const Size count = dense.elements();
+    for (Size i = 0; i < count; ++i) sum += values[i] - values[i];
     return sum == T(0);
   });
 }

@@ -53,6 +53,8 @@ class Buffer {
 };
 
 /// A strided view of pooled memory: the values, without derivatives. Copying shares the memory.
+/// One that was never given a value, or was moved from, is empty (false), and using its elements is
+/// an Error.
 class Tensor {
  public:
   Tensor() = default;
@@ -87,9 +89,13 @@ class Tensor {
   template <class T>
   T* data() const {
     static_assert(std::is_floating_point_v<T>);
+    check_given("data");
     return buffer_.data<T>() + layout_.offset;
   }
-  std::byte* bytes() const { return buffer_.data<std::byte>() + layout_.offset * bytes_of(dtype_); }
+  std::byte* bytes() const {
+    check_given("bytes");
+    return buffer_.data<std::byte>() + layout_.offset * bytes_of(dtype_);
+  }
   /// The elements as an xtensor adaptor that shares this memory; DTypeError when T is not the
   /// dtype. (xtensor's `a += number` takes strided elements for dense ones: write `a = a +
   /// number`.)
@@ -103,13 +109,23 @@ class Tensor {
   double item() const;
   std::vector<double> to_vector() const;  ///< row-major
 
-  Tensor view(const Layout& layout) const { return {buffer_, layout, dtype_}; }
+  Tensor view(const Layout& layout) const {
+    check_given("view");
+    return {buffer_, layout, dtype_};
+  }
   Tensor contiguous_copy() const;
-  Tensor dense() const { return contiguous() ? *this : contiguous_copy(); }
+  Tensor dense() const {
+    check_given("dense");
+    return contiguous() ? *this : contiguous_copy();
+  }
   Tensor to(DType dtype) const;  ///< itself when the type is the same, else a converted copy
   void fill(double value) const;
 
  private:
+  void check_given(const char* use) const {
+    if (!buffer_) refuse_empty(use);
+  }
+  [[noreturn]] static void refuse_empty(const char* use);
   void check_type(DType wanted) const;
 
   Layout layout_;  // before the buffer: it refuses what is too large
@@ -118,7 +134,8 @@ class Tensor {
 };
 
 /// to = from, or to += from when `accumulate`. `from` broadcasts; both may be strided and of
-/// different types. ShapeError where `from` does not broadcast to the shape of `to`.
+/// different types, and they may overlap. ShapeError where `from` does not broadcast to the shape
+/// of `to`.
 void copy(const Tensor& from, const Tensor& to, bool accumulate = false);
 
 /// True when no element is NaN or infinite.
@@ -138,6 +155,7 @@ Tensor::Tensor(const xt::xexpression<E>& expression) {
 
 template <class T>
 auto Tensor::array() const {
+  check_given("array");
   check_type(dtype_of<T>);
   std::vector<std::size_t> shape(static_cast<std::size_t>(rank()));
   std::vector<std::ptrdiff_t> strides(shape.size());

@@ -24,6 +24,10 @@ void Node::unused() {
 
 void Variable::refuse_empty(const char* op) { fail("{}: the Variable is empty", op); }
 
+void refuse_empty_input(const char* op, int input) {
+  fail("{}: input {} is an empty Variable", op, input);
+}
+
 Variable Variable::make(const Shape& shape, DType dtype) {
   const Variable result(Node::make(dtype, shape), Layout(shape));
   result.node()->value = Buffer(shape.elements() * bytes_of(dtype));
@@ -44,12 +48,14 @@ Variable Variable::make_padded(const Shape& shape, DType dtype) {
 }
 
 Variable::Variable(const Tensor& value) : layout_(value.layout()) {
+  if (!value) fail("Variable: the Tensor is empty");
   node_ = Node::make(value.dtype(), value.shape());
   node_->value = value.buffer();
   node_->add_handle();
 }
 
 Variable::Variable(const Parameter& parameter) {
+  parameter.check_given("Variable");
   if (Tape* tape = Tape::current()) {
     *this = Variable(tape->use_of(parameter).leaf, Layout(parameter.shape()));
   } else {
@@ -63,6 +69,7 @@ bool Variable::recorded() const {
 }
 
 Variable Variable::operator[](Size t) const {
+  if (!node_) refuse_empty("operator[]");
   if (rank() == 0) fail<ShapeError>("operator[]: a scalar has no axis to index");
   if (t < 0 || t >= size(0)) {
     fail<IndexError>("operator[]: index {} is out of range for shape {}", t, shape());

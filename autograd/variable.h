@@ -58,13 +58,15 @@ template <class F, class... Arguments>
 class Expression;
 
 /// A value in memory, recorded on the current tape where it depends on something recorded.
-/// Variables are cheap handles; those of a tape that is gone are constants.
+/// Variables are cheap handles; those of a tape that is gone are constants. One that was never
+/// given a value, or was moved from, is empty (false), and an operation on it is an Error.
 class Variable {
  public:
   Variable() = default;
-  /// A constant.
+  /// A constant; Error of an empty Tensor.
   Variable(const Tensor& value);  // NOLINT: converting is the point
-  /// The parameter as the current tape knows it, or a constant where no tape records.
+  /// The parameter as the current tape knows it, or a constant where no tape records; Error of an
+  /// empty one.
   Variable(const Parameter& parameter);  // NOLINT
   /// Evaluates a delayed elementwise expression in one pass (one recorded operation).
   template <class F, class... Arguments>
@@ -82,7 +84,8 @@ class Variable {
     if (node_) node_->add_handle();
   }
   Variable(Variable&& other) noexcept
-      : node_(std::exchange(other.node_, nullptr)), layout_(other.layout_) {}
+      : node_(std::exchange(other.node_, nullptr)),
+        layout_(std::exchange(other.layout_, Layout())) {}
   Variable& operator=(const Variable& other) {
     if (other.node_) other.node_->add_handle();
     if (node_) node_->drop_handle();
@@ -91,8 +94,9 @@ class Variable {
     return *this;
   }
   Variable& operator=(Variable&& other) noexcept {
-    std::swap(node_, other.node_);
-    layout_ = other.layout_;
+    Variable taken(std::move(other));
+    std::swap(node_, taken.node_);
+    layout_ = taken.layout_;
     return *this;
   }
   ~Variable() {
@@ -122,6 +126,7 @@ class Variable {
   const Layout& layout() const { return layout_; }
   template <class T>
   T* data() const {
+    if (!node_) refuse_empty("data");
     return node_->value.data<T>() + node_->base + layout_.offset;
   }
 
@@ -131,5 +136,16 @@ class Variable {
   Node* node_ = nullptr;
   Layout layout_;
 };
+
+[[noreturn]] void refuse_empty_input(const char* op, int input);
+/// Error naming `op` and which of its inputs is an empty Variable.
+inline void check_given(const char* op, const Variable& x, int input = 0) {
+  if (!x) refuse_empty_input(op, input);
+}
+/// The same of x, and the axis of it counted from the front.
+inline int checked_axis(const char* op, int axis, const Variable& x) {
+  check_given(op, x);
+  return checked_axis(op, axis, x.rank());
+}
 
 }  // namespace hindsight

@@ -14,9 +14,8 @@ constexpr Size kStripBytes = 512 << 10;
 constexpr Size kEnoughRows = 64;
 
 Size strip_capacity(Size inputs, Size outputs, DType dtype) {
-  const Size weight_bytes = inputs * outputs * bytes_of(dtype);
-  return std::max(kEnoughRows,
-                  std::max(kStripBytes, 2 * weight_bytes) / (outputs * bytes_of(dtype)));
+  const Size row_bytes = std::max<Size>(1, outputs) * bytes_of(dtype);
+  return std::max(kEnoughRows, std::max(kStripBytes, 2 * inputs * row_bytes) / row_bytes);
 }
 
 }  // namespace
@@ -87,7 +86,7 @@ void Strip::prepend(const Tensor& matrix) {
 
 Tensor Strip::matrix() const {
   Layout layout(Shape{rows_, columns_});
-  if (rows_ > 1) layout.strides[0] = static_cast<std::int32_t>(stride_);
+  if (rows_ > 1) layout.set_stride(0, stride_);
   layout.offset = begin_;
   return {rows_buffer_, layout, dtype_};
 }

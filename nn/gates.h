@@ -32,7 +32,7 @@ class GatedCell : public Cell {
   };
   GatedCell(const Sizes& n, Rng& rng) {
     const double bound = 1 / std::sqrt(static_cast<double>(n.hidden));
-    const Size rows = n.gates * n.hidden;
+    const Size rows = Shape{n.gates, n.hidden}.elements();
     weight_ih = parameter("weight_ih", init::uniform({rows, n.input}, bound, rng));
     weight_hh = parameter("weight_hh", init::uniform({rows, n.recurrent}, bound, rng));
     if (!n.bias) return;

@@ -197,6 +197,8 @@ Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& optio
 
 void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
                                const UnrollOptions& options) const {
+  if (symbols) symbols->check_given("Recurrent");
+  if (!symbols && !inputs) fail("Recurrent: the inputs are an empty Variable");
   const Shape& shape = symbols ? symbols->shape() : inputs.shape();
   if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[0] == 0)) {
     fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed",
@@ -281,7 +283,9 @@ void Unroller::check_state(const Cell& cell, const State& state, Size batch, std
   }
   for (std::size_t k = 0; k < sizes.size(); ++k) {
     const Shape wanted{batch, sizes[k]};
-    const Shape& got = state[static_cast<int>(k)].shape();
+    const Variable& part = state[static_cast<int>(k)];
+    if (!part) fail("Recurrent: part {} of initial state {} is an empty Variable", k, which);
+    const Shape& got = part.shape();
     if (got != wanted)
       fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, which, got,
                        wanted);

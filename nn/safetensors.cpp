@@ -187,6 +187,14 @@ class Replacement {
     close(folder);
   }
 
+  /// Gives the target's name to the new file, which loses it again, unless the name is taken.
+  void rehearse() {
+    std::error_code absent;
+    if (exists(symlink_status(target_, absent))) return;
+    check(rename(temporary_.c_str(), target_.c_str()));
+    temporary_ = target_.string();
+  }
+
  private:
   static std::filesystem::path behind_links(const std::string& path) {
     std::error_code failed;
@@ -268,5 +276,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   }
   file.commit();
 }
+
+void check_saving(const std::string& path) { Replacement(path).rehearse(); }
 
 }  // namespace hindsight::nn

@@ -72,6 +72,10 @@ class SafetensorsFile {
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const Metadata& metadata = {});
 
+/// Throws the FileError that saving to this path would end in, as far as it can be known before
+/// there is anything to save: goes the same way with an empty file, of which nothing is left.
+void check_saving(const std::string& path);
+
 namespace detail {
 
 /// A name from a file as messages show it: shown, cut and without control characters.

@@ -182,6 +182,19 @@ class HeaderReader : public nlohmann::json::json_sax_t {
   std::set<std::string> names_, inner_keys_;  // of the header, of the entry being read
 };
 
+/// The format is stricter than the parser, which skips white space and a byte-order mark and takes
+/// a NUL for the end: an object, and after it nothing but spaces.
+void check_ends(const std::string& path, const std::string& text) {
+  std::size_t at = text.find('\0');
+  if (at == text.npos) at = text.find_first_not_of(' ', text.find_last_of('}') + 1);
+  if (text.front() != '{') at = 0;
+  if (at == text.npos) return;
+  fail<FileError>(
+      "cannot read '{}': its header has byte 0x{:02x} at position {}, where only an object and "
+      "spaces after it belong",
+      path, static_cast<unsigned char>(text[at]), at);
+}
+
 /// Every byte of the data belongs to exactly one tensor.
 void check_offsets(const std::string& path, const std::vector<StoredTensor>& tensors,
                    std::uint64_t data_bytes) {
@@ -249,6 +262,7 @@ void parse_safetensors_header(const std::string& path, const std::string& text,
                               std::vector<StoredTensor>* tensors) {
   HeaderReader reader(path, metadata, tensors);
   nlohmann::json::sax_parse(text, &reader);
+  check_ends(path, text);
   std::sort(tensors->begin(), tensors->end(), [](const StoredTensor& a, const StoredTensor& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);
   });

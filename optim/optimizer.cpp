@@ -43,6 +43,7 @@ Optimizer::Optimizer(const std::vector<Parameter>& parameters, const StepOptions
     : parameters_(parameters), gradients_(parameters.size()), options_(options) {
   if (parameters.empty()) fail<OptionError>("optimizer: there are no parameters to change");
   for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i]) fail("optimizer: parameter {} is empty", i);
     for (std::size_t j = 0; j < i; ++j) {
       if (parameters[i].data() == parameters[j].data())
         fail<OptionError>("optimizer: {} is given twice", parameters[i].name());

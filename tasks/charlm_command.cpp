@@ -95,7 +95,7 @@ class TrainRun {
   /// Refuses before training what would fail after it.
   static std::string read_text(const TrainOptions& options) {
     std::string text = read_file(options.text);
-    check_writable(options.out);
+    nn::check_saving(options.out);
     if (same_file(options.out, options.text))
       fail<FileError>("--out '{}' is the text itself", options.out);
     for (const std::string& other : {options.text, options.out}) {

@@ -69,7 +69,8 @@ void add_seed(CLI::App& app, std::uint64_t& seed) {
 void add_threads(CLI::App& app) {
   app.add_option_function<int>(
          "--threads", [](int count) { blas::set_threads(count); },
-         "Threads for large matrix products; the number of cores when left out")
+         "Threads for large matrix products; OMP_NUM_THREADS when left out, or 1. More are faster "
+         "only where the machine does nothing else")
       ->check(whole_number(1, 1024))
       ->type_name("N");
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <hindsight/autograd/error.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,24 +31,6 @@ std::string read_file(const std::string& path) {
   }
   if (std::ferror(file.get())) fail<FileError>("cannot read '{}': {}", path, reason());
   return text;
-}
-
-void check_writable(const std::string& path) {
-  struct stat status {};
-  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    fail<FileError>("cannot write '{}': it is {}", path,
-                    S_ISDIR(status.st_mode) ? "a folder" : "not a regular file");
-  }
-  // Saving replaces the file, so what counts is whether its folder takes a new one.
-  std::error_code missing;
-  const std::filesystem::path target = std::filesystem::canonical(path, missing);  // behind links
-  const std::filesystem::path folder =
-      (missing ? std::filesystem::path(path) : target).parent_path();
-  std::string probe = (folder.empty() ? "." : folder.string()) + "/.hindsight-XXXXXX";
-  const int descriptor = mkstemp(probe.data());
-  if (descriptor < 0) fail<FileError>("cannot write '{}': {}", path, reason());
-  close(descriptor);
-  unlink(probe.c_str());
 }
 
 bool same_file(const std::string& a, const std::string& b) {

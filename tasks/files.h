@@ -8,10 +8,6 @@ namespace hindsight::tasks {
 /// The whole file. Refuses folders and files above 2 GiB.
 std::string read_file(const std::string& path);
 
-/// Refuses a path that could not be written later: its folder is missing or not writable, or
-/// something other than a file has the name.
-void check_writable(const std::string& path);
-
 /// True when both name the same existing file.
 bool same_file(const std::string& a, const std::string& b);
 

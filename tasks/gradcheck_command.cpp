@@ -1,4 +1,5 @@
 #include <hindsight/autograd/gradcheck.h>
+#include <hindsight/nn/safetensors.h>
 
 #include <algorithm>
 #include <memory>
@@ -36,8 +37,11 @@ std::string tensor_line(const CheckedTensor& t, std::size_t name_width) {
   std::string line = fmt::format("{:<{}}  {:<12}  {:>6} {}{}", t.full_name(), name_width,
                                  directions ? "" : t.shape.to_string(), t.checked,
                                  directions ? "direction" : "element", t.checked == 1 ? "" : "s");
+  if (!directions && t.checked < t.shape.elements())
+    line += fmt::format(" of {}", t.shape.elements());
   if (t.checked > 0) line += fmt::format("  worst {:.2g} of the allowed error", t.worst.error);
   if (t.kinks > 0) line += fmt::format("  {} at kinks", t.kinks);
+  if (t.unresolved > 0) line += fmt::format("  {} too small to be compared", t.unresolved);
   if (t.failed > 0) line += fmt::format("  {} WRONG", t.failed);
   return line;
 }
@@ -50,7 +54,7 @@ void print_report(const CheckReport& report, Progress* progress) {
 }
 
 int run_gradcheck(const GradcheckOptions& o) {
-  if (!o.json.empty()) check_writable(o.json);
+  if (!o.json.empty()) nn::check_saving(o.json);
   const GradcheckModel model(o.model);
   const Interrupt interrupt;
   Progress progress;

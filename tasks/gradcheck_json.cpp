@@ -23,6 +23,7 @@ Json element(const CheckedElement& e, const Shape& shape) {
   result["left"] = e.left;
   result["right"] = e.right;
   result["error"] = e.error;
+  result["resolution"] = e.resolution;
   result["kind"] = kinds[static_cast<std::size_t>(e.kind)];
   return result;
 }
@@ -34,8 +35,9 @@ Json elements(const std::vector<CheckedElement>& list, const Shape& shape) {
 }
 
 Json tensor(const CheckedTensor& t) {
-  Json result{{"name", t.name},       {"order", t.order},   {"shape", sizes(t.shape)},
-              {"checked", t.checked}, {"failed", t.failed}, {"kinks", t.kinks}};
+  Json result{{"name", t.name},       {"order", t.order},          {"shape", sizes(t.shape)},
+              {"checked", t.checked}, {"failed", t.failed},        {"kinks", t.kinks},
+              {"zeros", t.zeros},     {"unresolved", t.unresolved}};
   if (t.checked > 0) result["worst"] = element(t.worst, t.shape);
   result["failures"] = elements(t.failures, t.shape);
   result["at_kinks"] = elements(t.at_kinks, t.shape);
@@ -47,7 +49,7 @@ Json blamed(const Culprit& culprit) {
   Json result{{"kind", kinds[static_cast<std::size_t>(culprit.kind)]},
               {"operation", culprit.operation},
               {"place", culprit.place},
-              {"recorded_going_backward", culprit.in_sweep}};
+              {"recorded_by_sweep", culprit.in_sweep}};
   if (culprit.time_step != Place::kNoStep) result["time_step"] = culprit.time_step;
   if (culprit.kind == Culprit::Kind::value) return result;
   result["input"] = culprit.input;
@@ -60,13 +62,13 @@ Json blamed(const Culprit& culprit) {
 }  // namespace
 
 std::string gradcheck_json(const CheckReport& report) {
-  Json result{{"passed", report.passed},
-              {"complete", report.complete},
-              {"checked", report.checked},
-              {"kinks", report.kinks}};
+  Json result{{"passed", report.passed},   {"complete", report.complete},
+              {"checked", report.checked}, {"elements", report.elements},
+              {"kinks", report.kinks},     {"unresolved", report.unresolved}};
   result["worst"] = {{"name", report.name}, {"error", report.error}};
   result["tensors"] = Json::array();
   for (const CheckedTensor& t : report.tensors) result["tensors"].push_back(tensor(t));
+  if (!report.warning.empty()) result["warning"] = report.warning;
   if (!report.cause.empty()) result["cause"] = report.cause;
   if (report.culprit) result["culprit"] = blamed(*report.culprit);
   // Names may hold any bytes.

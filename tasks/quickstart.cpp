@@ -73,7 +73,7 @@ class Quickstart {
 
  private:
   static std::string read_text(const QuickstartOptions& options, std::string* name) {
-    check_writable(options.out);
+    nn::check_saving(options.out);
     if (!options.text.empty()) {
       if (same_file(options.out, options.text))
         fail<FileError>("--out '{}' is the text itself", options.out);

@@ -125,10 +125,10 @@ configure() {
   quietly "$cmake" --preset "$preset" "${fresh[@]}" "$@" || fail "the configuration above failed"
 }
 
-# build PRESET [target]: what is up to date is not mentioned.
+# build PRESET [target]: what is up to date is not mentioned. Not by awk, as mawk holds its input back.
 build() {
   local folder target=(${2:+--target "$2"})
   folder=$(build_folder "$1")
   "$cmake" --build "$folder" --parallel "$(jobs)" "${target[@]}" </dev/null |
-    awk '!/Built target|Consolidate compiler|no work to do/ {print; fflush()}' || fail "the build failed"
+    sed -u -E '/Built target|Consolidate compiler|no work to do/d' || fail "the build failed"
 }

@@ -57,6 +57,9 @@ TEST_CASE("status 1 where something does not agree, and the report as JSON") {
   CHECK(passed["tensors"][0]["checked"] == 6);
   CHECK(passed["tensors"][0]["worst"]["index"].size() == 2);
   CHECK(!passed.contains("cause"));
+  CHECK(passed["elements"] == passed["checked"]);
+  CHECK(passed["unresolved"] == 0);
+  CHECK(!passed.contains("warning"));
 
   Words strict = small;  // more than differences can tell
   strict.insert(strict.end(), {"--tolerance", "1e-14"});
@@ -87,6 +90,13 @@ TEST_CASE("the culprit, kinks and what is not finite, as JSON") {
   CHECK(kink["passed"] == true);
   CHECK(kink["kinks"] == 1);
   CHECK(kink["tensors"][0]["at_kinks"][0]["kind"] == "kink");
+  const Json blind = report([&] { return Variable(1 + 1e-14 * sum(square(w))); });
+  CHECK(blind["passed"] == true);
+  CHECK(blind["unresolved"] == 2);
+  CHECK(blind["tensors"][0]["unresolved"] == 2);
+  CHECK(blind["tensors"][0]["zeros"] == 1);
+  CHECK(blind["tensors"][0]["worst"]["resolution"] > 1e-9);
+  CHECK(blind["warning"].get<std::string>().find("no derivative of w could be compared") == 0);
   const Json infinite = report([&] { return sum(log(w)); });
   CHECK(infinite["passed"] == false);
   CHECK(infinite["worst"]["error"].is_null());
@@ -115,6 +125,7 @@ TEST_CASE("what is refused: status 1 and one sentence") {
   refused({"--model", "lstm", "--steps", "0"}, "--steps: '0' is not a whole number from 1");
   refused({"--model", "lstm", "--tolerance", "0"}, "--tolerance: '0' is not a number");
   refused({"--model", "lstm", "--json", "none/r"}, "cannot write 'none/r'");
+  refused({"--model", "lstm", "--json", std::string(256, 'r')}, "': File name too long");
 }
 
 /// Whether a process handles SIGINT itself by now.

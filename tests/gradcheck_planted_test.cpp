@@ -71,7 +71,7 @@ CheckReport check_planted(const std::function<Variable(const Variable&)>& plante
       {random_tensor({3, 4}, 1)}, {w}, options);
 }
 
-/// The report blames an operation's way back, and says where it is.
+/// The report blames an operation's backward, and says where it is.
 void check_blamed(const CheckReport& report, const std::string& operation,
                   const std::string& input = "input 0") {
   INFO(report.to_string());
@@ -84,7 +84,7 @@ void check_blamed(const CheckReport& report, const std::string& operation,
   CHECK(culprit.time_step == 1);
   CHECK(culprit.input == input);
   CHECK(!culprit.element.passed());
-  CHECK(report.to_string().find("the way back of " + operation + " in model, time step 1") !=
+  CHECK(report.to_string().find("the backward of " + operation + " (model, time step 1") !=
         std::string::npos);
 }
 
@@ -275,7 +275,7 @@ TEST_CASE("a gradient dropped for one input") {
         {random_tensor({3, 4}, 1)}, {w});
   };
   check_blamed(check(multiply), "half", "w");
-  // By detach(), every operation is right on its own: the cut itself is found.
+  // By detach(), each operation passes in isolation: the cut itself is found.
   const CheckReport cut =
       check([&](const Variable& h) { return Variable(h * Variable(w).detach()); });
   INFO(cut.to_string());
@@ -290,6 +290,49 @@ TEST_CASE("a gradient dropped for one input") {
       check([&](const Variable& h) { return Variable(h + w * Variable(w).detach()); });
   REQUIRE(same.culprit.has_value());
   CHECK(same.culprit->kind == Culprit::Kind::constant);
+}
+
+/// x * slopes, whose gradient is wrong in one element.
+Variable one_wrong(const Variable& x, const Tensor& slopes, Size wrong) {
+  const Tensor gradient = slopes.contiguous_copy();
+  gradient.set(wrong, -slopes.at(wrong));
+  return apply(
+      "one_wrong", {x}, Retain::nothing, x.shape(), x.dtype(),
+      [slopes](Inputs in, const Tensor& out) {
+        copy(Variable(Variable(in[0]) * Variable(slopes)).value(), out);
+      },
+      [gradient](Flow& flow) { flow.add(0, flow.gradient * Variable(gradient)); });
+}
+
+TEST_CASE("one wrong element among many, or beside large ones") {
+  const auto check = [](const Tensor& slopes, Size wrong) {
+    const CheckReport report =
+        check_gradients([&](In x) { return one_wrong(tanh(x[0]), slopes, wrong); },
+                        {random_tensor(slopes.shape(), 1)});
+    INFO(report.to_string());
+    CHECK(!report.passed);
+    CHECK(report.tensors[0].failed == 1);
+    REQUIRE(report.culprit.has_value());
+    CHECK(report.culprit->operation == "one_wrong");
+    CHECK(report.culprit->element.index == wrong);
+  };
+  check(random_tensor({10000}, 2), 4321);
+  // All together are 1e7 times larger: the elements are moved in groups.
+  const Tensor slopes = Tensor::full({3000}, 1, DType::f64);
+  slopes.set(7, 1e7);
+  check(slopes, 8);
+}
+
+TEST_CASE("how far operations were looked at is said where none is to blame") {
+  const CheckReport report = check_gradients(
+      [](In x) { return Variable(tanh(x[0]) + Variable(2 * Variable(x[0]).detach())); },
+      {random_tensor({3000}, 1)});
+  INFO(report.to_string());
+  CHECK(!report.passed);
+  CHECK(report.cause.find("each operation passes in isolation (") == 0);
+  CHECK(
+      report.cause.find(", up to 3 elements moved together); look for a value carried outside the "
+                        "tape") != std::string::npos);
 }
 
 TEST_CASE("a value that is overwritten after it was used") {
@@ -330,7 +373,7 @@ TEST_CASE("state that is carried wrongly") {
   CHECK(cut.culprit->kind == Culprit::Kind::constant);
   CHECK(cut.culprit->operation == "matmul");
   CHECK(cut.culprit->time_step == 1);
-  CHECK(cut.culprit->input == "the result of tanh in model, time step 0");
+  CHECK(cut.culprit->input == "the result of tanh (model, time step 0)");
   const CheckReport copied = check_gradients(
       unrolled([](const Variable& h) { return Variable(h.value().contiguous_copy()); }), x, {u});
   CHECK(copied.culprit.has_value());
@@ -340,7 +383,7 @@ TEST_CASE("state that is carried wrongly") {
       check_gradients(unrolled([](const Variable& h) { return Variable(2 * h.detach()); }), x, {u});
   CHECK(!computed.passed);
   CHECK(!computed.culprit.has_value());
-  CHECK(computed.cause.find("every operation is right on its own") == 0);
+  CHECK(computed.cause.find("each operation passes in isolation (") == 0);
   // From one call to the next.
   Variable kept(Tensor::zeros({2, 4}, DType::f64));
   const CheckReport carried = check_gradients(

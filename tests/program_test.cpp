@@ -117,10 +117,13 @@ TEST_CASE("files that cannot be written are refused before training") {
   work.write("text", kText);
   std::filesystem::create_directory(work.path("folder"));
   std::filesystem::create_symlink("/dev/full", work.path("full"));
+  const std::string too_long(256, 'm');
   const auto refused = [&](const Words& options, const std::string& what) {
     check_refused(work, kTrain + options, what);
   };
   refused({"--out", "none/model"}, "cannot write 'none/model': No such file or directory");
+  refused({"--out", ""}, "cannot write '': No such file or directory");
+  refused({"--out", too_long}, "': File name too long");
   refused({"--out", "folder"}, "cannot write 'folder': it is a folder");
   refused({"--out", "/dev/null"}, "cannot write '/dev/null': it is not a regular file");
   refused({"--out", "text"}, "--out 'text' is the text itself");
@@ -131,6 +134,7 @@ TEST_CASE("files that cannot be written are refused before training") {
   CHECK(work.read("text") == kText);
   check_refused(work, {"quickstart", "--out", "none/model"},
                 "cannot write 'none/model': No such file or directory");
+  check_refused(work, {"quickstart", "--out", too_long}, "': File name too long");
 }
 
 TEST_CASE("a loss that is no number ends training, and no model is written") {
@@ -182,6 +186,22 @@ TEST_CASE("models that cannot be sampled from") {
   const Outcome full = work.run(kSample + Words{"--length", "30"}, "/dev/full");
   CHECK(full.status == 1);
   CHECK(full.err == "hindsight charlm sample: cannot write the text: No space left on device\n");
+}
+
+TEST_CASE("products run on one thread unless more are asked for") {
+  const Workplace work;
+  const auto threads = [&work](const Words& environment) {
+    const Outcome outcome =
+        work.finish(work.start_program("env", environment + Words{HINDSIGHT_PROGRAM, "info"}));
+    REQUIRE(outcome.status == 0);
+    const std::size_t at = outcome.out.find("\nthreads");
+    REQUIRE(at != std::string::npos);
+    return std::stoi(outcome.out.substr(outcome.out.find_first_of("0123456789", at)));
+  };
+  CHECK(threads({"-u", "OMP_NUM_THREADS"}) == 1);
+  CHECK(threads({"OMP_NUM_THREADS=3"}) == 3);
+  CHECK(threads({"OMP_NUM_THREADS=3,2"}) == 3);
+  CHECK(threads({"OMP_NUM_THREADS=none"}) == 1);
 }
 
 TEST_CASE("command lines that make no sense") {

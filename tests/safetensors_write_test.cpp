@@ -180,6 +180,28 @@ TEST_CASE("a file that does not fit on the disk leaves the old one") {
   CHECK(work.entries() == 1);
 }
 
+TEST_CASE("saving can be tried before there is anything to save, and leaves no trace") {
+  const Workplace work;
+  const auto refusal = [](const std::string& path) {
+    return message_of<FileError>([&] { check_saving(path); });
+  };
+  CHECK(refusal("") == "cannot write '': No such file or directory");
+  CHECK(contains(refusal(work.path(std::string(256, 'm'))), "File name too long"));
+  CHECK(contains(refusal(work.path("none/m")), "No such file or directory"));
+  CHECK(contains(refusal(work.path("m/")), "No such file or directory"));
+  CHECK(contains(refusal(work.path("")), "it is a folder"));
+  check_saving(work.path(std::string(255, 'm')));
+  CHECK(work.entries() == 0);
+  work.write("kept", "as it was");
+  fs::create_symlink("kept", work.path("link"));
+  fs::create_symlink("nowhere", work.path("loose"));
+  for (const char* name : {"kept", "link", "loose"}) check_saving(work.path(name));
+  CHECK(work.read("kept") == "as it was");
+  CHECK(fs::read_symlink(work.path("link")) == "kept");
+  CHECK(fs::read_symlink(work.path("loose")) == "nowhere");
+  CHECK(work.entries() == 3);
+}
+
 TEST_CASE("saving keeps links and permissions") {
   const Workplace work;
   const std::string path = work.path("model"), link = work.path("link");

@@ -1,4 +1,4 @@
-// tasks/setup.sh where packages are missing and apt-get cannot help.
+// tasks/setup.sh: packages that are missing where apt-get cannot help, and what a build shows.
 #include "program.h"
 
 namespace hindsight::test {
@@ -38,6 +38,28 @@ TEST_CASE("a missing optional package stops nothing, a required one does") {
     CHECK(required.out.find("went on") == std::string::npos);
     CHECK(required.err.find("apt-get update failed\n") != std::string::npos);
   }
+}
+
+TEST_CASE("a build shows each line when it is written") {
+  const Workplace work;
+  work.write("compiles",
+             "#!/bin/sh\necho '[ 50%] Building'\necho '[ 50%] Built target x'\n"
+             "for i in $(seq 100); do\n"
+             "  if [ -e seen ]; then echo '[100%] Linking'; exit; fi\n"
+             "  sleep 0.1\ndone\necho 'nobody saw it'\n");
+  std::filesystem::permissions(work.path("compiles"), std::filesystem::perms::owner_all);
+  const std::string script = R"(
+    set -euo pipefail
+    . "$0"
+    cmake=./compiles
+    build release | while read -r line; do
+      echo "$line"
+      touch seen
+    done)";
+  const Outcome shown = work.finish(
+      work.start_program("bash", {"-c", script, HINDSIGHT_SOURCE_DIR "/tasks/setup.sh"}));
+  INFO(shown.err);
+  CHECK(shown.out == "[ 50%] Building\n[100%] Linking\n");
 }
 
 }  // namespace

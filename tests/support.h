@@ -130,6 +130,29 @@ inline void check_float_like_double(const Function& f, const std::vector<Tensor>
   }
 }
 
+/// x, with twice its derivative: a mistake to be found.
+struct Doubled {
+  static constexpr const char* kName = "doubled";
+  template <class X>
+  auto value(const X& x) const {
+    return 1 * x;
+  }
+  template <class X, class Y>
+  auto derivative(const X& x, const Y&) const {
+    return 2 + 0 * x;
+  }
+};
+
+/// A mistake beside f is found, and neither f nor anything that it recorded before is blamed.
+inline void check_not_blamed(const Function& f, const std::vector<Tensor>& inputs) {
+  const CheckReport report = check_gradients(
+      [&](In x) { return Variable(sum(f(x)) + sum(elementwise(Doubled{}, sum(x[0])))); }, inputs,
+      {}, {.fast = true});
+  INFO(report.to_string());
+  REQUIRE(report.culprit.has_value());
+  CHECK(report.culprit->operation == std::string("doubled"));
+}
+
 /// A row of the gradient table.
 struct Row {
   const char* name;
@@ -138,7 +161,7 @@ struct Row {
   double low = -1.5, high = 1.5;  // domain of the inputs
 };
 
-/// Checks every row to second order, and in float32 against float64.
+/// Checks every row to second order, in float32 against float64, and beside a mistake.
 inline void run(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     INFO(std::string(row.name));
@@ -148,6 +171,7 @@ inline void run(const std::vector<Row>& rows) {
     }
     check_both_orders(row.function, inputs);
     check_float_like_double(row.function, inputs);
+    check_not_blamed(row.function, inputs);
   }
 }
 

@@ -49,6 +49,24 @@ TEST_CASE("different row counts, one row, and no rows") {
       {random_tensor({1, 4}, 2), random_tensor({5, 4}, 3)}, {w});
 }
 
+TEST_CASE("a parameter without inputs, without outputs, and their transposes") {
+  const Parameter narrow = weight({3, 0}), flat = weight({0, 3});
+  check([&](In x) { return sum(matmul(x[0], narrow)) + sum(x[0]); }, {random_tensor({2, 3}, 2)},
+        {narrow});
+  check([&](In x) { return sum(matmul(x[0], transpose(Variable(flat)))) + sum(x[0]); },
+        {random_tensor({2, 3}, 2)}, {flat});
+  check(
+      [&](In x) {  // three steps with each, which gathers their rows
+        Variable h = x[0];
+        for (int t = 0; t < 3; ++t) {
+          h = tanh(h + matmul(matmul(h, narrow), flat));
+          h = h + matmul(matmul(h, transpose(Variable(flat))), transpose(Variable(narrow)));
+        }
+        return h;
+      },
+      {random_tensor({2, 3}, 2)}, {narrow, flat});
+}
+
 TEST_CASE("two views of one parameter, in turns") {
   const Parameter w = weight({6, 8});
   const auto f = [&](In x) {

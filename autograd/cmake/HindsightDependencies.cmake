@@ -9,6 +9,17 @@ macro(hindsight_require name package)
   endif()
 endmacro()
 
+# Finds the CMake package `name` of version `least` or any later one. find_package is not told the version: the
+# version files of some packages, such as xsimd's, take no other major version than the one asked for.
+macro(hindsight_find name least package)
+  find_package(${name} QUIET)
+  if(NOT ${name}_FOUND)
+    list(APPEND HINDSIGHT_MISSING "${name}|${package}")
+  elseif(${name}_VERSION VERSION_LESS ${least})
+    list(APPEND HINDSIGHT_MISSING "${name} ${least} (${${name}_VERSION} is in ${${name}_DIR})|${package}")
+  endif()
+endmacro()
+
 # One sentence with all that is missing and the command that installs it, or nothing.
 function(hindsight_missing_message result)
   set(names "")
@@ -29,12 +40,9 @@ function(hindsight_missing_message result)
   set(${result} "${${result}}" PARENT_SCOPE)
 endfunction()
 
-find_package(xsimd 8 QUIET)
-hindsight_require(xsimd libxsimd-dev)
-find_package(xtensor 0.24 QUIET)
-hindsight_require(xtensor libxtensor-dev)
-find_package(fmt 9 QUIET)
-hindsight_require(fmt libfmt-dev)
+hindsight_find(xsimd 8 libxsimd-dev)
+hindsight_find(xtensor 0.24 libxtensor-dev)
+hindsight_find(fmt 9 libfmt-dev)
 
 # The headers only: its CMake package would link whatever BLAS the system prefers.
 find_path(HINDSIGHT_XTENSOR_BLAS_INCLUDE xtensor-blas/xlinalg.hpp)

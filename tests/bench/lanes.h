@@ -1,17 +1,9 @@
 #pragma once
+#include <hindsight/autograd/simd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-// GCC 12 warns inside its own AVX-512 header (GCC bug 105593).
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <xsimd/xsimd.hpp>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 /// Vectors of numbers for the hand-written loops: row tails without scalar code, and sigmoid and
 /// tanh.
@@ -152,10 +144,9 @@ inline V power_of_two(const V& n) {
     return V(_mm256_scalef_ps(_mm256_set1_ps(1.0f), n));
   }
 #else
-  using Integers = xsimd::batch<std::int32_t, typename V::arch_type>;
   // 1.5 * 2^23 + 127 leaves the exponent's bits at the end of the number.
   const V held = xsimd::min(xsimd::max(n, V(-126.0f)), V(127.0f)) + V(12583039.0f);
-  return xsimd::bitwise_cast<V>(xsimd::bitwise_cast<Integers>(held) << 23);
+  return simd::reinterpret<float>(simd::reinterpret<std::int32_t>(held) << 23);
 #endif
 }
 

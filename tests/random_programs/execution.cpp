@@ -147,6 +147,9 @@ void Execution::run(const std::vector<Step>& steps, Environment& values) {
 void Execution::run(const Step& step, Environment& values) {
   std::vector<Variable> in, out;
   for (const int id : step.inputs) in.push_back(values[static_cast<std::size_t>(id)]);
+  // A body reads its inputs itself.
+  for (std::size_t i = 0; options_.enter && step.body.empty() && i < in.size(); ++i)
+    in[i] = options_.enter(in[i], step, i);
   switch (step.kind) {
     case Step::Kind::operation:
       out = run_operation(step, in);

@@ -70,6 +70,8 @@ struct RunOptions {
   bool checkpoints = true;  ///< false: bodies of checkpoints just run
   Frozen* frozen = nullptr;
   Tameness* tameness = nullptr;
+  /// Called with every input that an operation or a network reads; what it returns is read instead.
+  std::function<Variable(const Variable&, const Step&, std::size_t input)> enter = {};
   /// Called with every output of every step, bodies included; what it returns goes on instead.
   std::function<Variable(const Variable&, const Step&)> pass = {};
   /// Called after every step with its outputs as they go on.

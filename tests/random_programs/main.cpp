@@ -6,6 +6,7 @@
 #include "command.h"
 #include "generate.h"
 #include "interrupt.h"
+#include "planted.h"
 #include "progress.h"
 #include "shrink.h"
 #include "text.h"
@@ -23,19 +24,22 @@ constexpr const char* kExamples = R"(Examples:
   build/tests/random_programs --seeds 1:300
   build/tests/random_programs --seeds 1:100000 --threads 2
   build/tests/random_programs --seed 17
+  build/tests/random_programs --planted --seeds 1:3000
 
 Random programs of all kinds of operations, checkpoints, sequences and networks. The gradient of each
 is compared with differences, with forward mode, and with itself asked for in other ways. A program
 that fails is made shorter and printed. The status is 0 where all agree and 1 where something does
-not.)";
+not. With --planted, a mistake is made in the backward of one operation of each program, and the
+status is 0 where the gradient check catches 99 % of those that change the gradient.)";
 
 constexpr Size kMostShrunk = 5;          // further failures are named by their seed
 constexpr double kSecondsToShrink = 60;  // for each
+constexpr double kWanted = 0.99;         // of the planted mistakes
 
 struct Options {
   std::string seeds = "1:300";
   std::uint64_t seed = 0;
-  bool one = false;
+  bool one = false, planted = false;
   int threads = 1;
 };
 
@@ -106,6 +110,26 @@ int run_all(std::uint64_t first, std::uint64_t last, int threads) {
   return failures == 0 ? 0 : 1;
 }
 
+int run_planted(std::uint64_t first, std::uint64_t last) {
+  const Interrupt interrupt;
+  Progress progress;
+  const auto look = [&](std::uint64_t seed, const std::optional<PlantedResult>& result) {
+    if (result && !result->alarm.empty())
+      progress.print(fmt::format("Seed {}, nothing planted: {}", seed, result->alarm));
+    if (result && result->changed() && !result->caught) {
+      progress.print(fmt::format("Seed {}, missed: {}, {:.2g} of the gradient. {}", seed,
+                                 result->mistake, result->change, result->report));
+    }
+    if (progress.due())
+      progress.show(fmt::format("{} of {} programs", seed - first + 1, last - first + 1));
+    return !interrupt.came();
+  };
+  const PlantedCount count = plant_mistakes(first, last, look);
+  progress.print(count.to_string() + ".");
+  if (interrupt.came()) return Interrupt::kStatus;
+  return count.share() >= kWanted && count.alarms == 0 ? 0 : 1;
+}
+
 /// "1:300" as numbers.
 bool parse_range(const std::string& text, std::uint64_t* first, std::uint64_t* last) {
   const std::size_t colon = text.find(':');
@@ -130,6 +154,8 @@ int run(int argc, char** argv) {
   CLI::Option* seed =
       program.add_option("--seed", o.seed, "Print the program of one seed, and compare it")
           ->type_name("N");
+  program.add_flag("--planted", o.planted,
+                   "Count which planted mistakes the gradient check catches");
   program.add_option("--threads", o.threads, "Programs that run at once")
       ->check(tasks::whole_number(1, 1024))
       ->type_name("N")
@@ -141,7 +167,7 @@ int run(int argc, char** argv) {
     if (*seed) return run_one(o.seed);
     std::uint64_t first = 0, last = 0;
     parse_range(o.seeds, &first, &last);
-    return run_all(first, last, o.threads);
+    return o.planted ? run_planted(first, last) : run_all(first, last, o.threads);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return program.exit(error);  // --help
     fmt::print(stderr, "random_programs: {}; see random_programs --help\n", error.what());
