@@ -119,7 +119,7 @@ TEST_CASE("what is flat everywhere is a constant in tangents, however steep the 
   const Function cube = [](In in) { return pow(in[0], 3); };
   const Function product = [](In in) { return Variable(pow(1.7, in[0]) * pow(in[0], 3)); };
   const Function chosen = [](In in) {
-    return Variable(where(in[0] > 0.1, sqrt(abs(in[0])), sin(in[0])));
+    return Variable(where(greater(in[0], 0.1), sqrt(abs(in[0])), sin(in[0])));
   };
   for (const Function& f : {cube, product, chosen}) check_forward(f, {3, 5});
 }
