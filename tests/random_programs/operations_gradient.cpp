@@ -32,9 +32,12 @@ Variable run_look(In call) {
   return hook_gradient(x, [=](const Variable&) { tape->gradient(y, {x}); });
 }
 
-/// A gradient that is part of the program, as in a gradient penalty.
+/// A gradient that is part of the program, as in a gradient penalty. By a value of its own: that by
+/// the states of a sequence is the total derivative where the sequence is recorded, later states
+/// included, and the direct one where it is a constant.
 Variable run_penalty(In call) {
-  const auto gradient = [](Tape& tape, const Variable& x) {
+  const auto gradient = [](Tape& tape, const Variable& of) {
+    const Variable x = 1.0 * of;
     return tape.gradient(sum(tanh(x) * square(x)), {x}, {.create_graph = true})[0];
   };
   if (call[0].recorded()) return gradient(*Tape::current(), call[0]);
