@@ -36,6 +36,22 @@ HINDSIGHT_INLINE simd::Batch<T> constant(const C& c) {
   }
 }
 
+template <class F, class = void>
+constexpr bool is_partial = false;
+template <class F>
+inline constexpr bool is_partial<F, std::enable_if_t<F::kPartial>> = true;
+
+/// The tangent of f's value along that of one operand. Where the operand does not move there is
+/// none, even if f has no slope towards it.
+template <class F, class B, class Slope>
+HINDSIGHT_INLINE auto along(const B& tangent, const Slope& slope) {
+  if constexpr (is_partial<F>) {
+    return xsimd::select(tangent == B(0), B(0), B(tangent * slope));
+  } else {
+    return tangent * slope;
+  }
+}
+
 /// f of a dual number; where f is flat everywhere, a constant.
 template <class F, class T>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& x) {
@@ -50,18 +66,18 @@ HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& x) {
 template <class F, class T>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const Dual<T>& b) {
   const simd::Batch<T> y = f.value(a.value, b.value);
-  return Dual<T>{
-      y, a.tangent * f.by_left(a.value, b.value, y) + b.tangent * f.by_right(a.value, b.value, y)};
+  return Dual<T>{y, along<F>(a.tangent, f.by_left(a.value, b.value, y)) +
+                        along<F>(b.tangent, f.by_right(a.value, b.value, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const C& c) {
   const simd::Batch<T> b = constant<T>(c), y = f.value(a.value, b);
-  return Dual<T>{y, a.tangent * f.by_left(a.value, b, y)};
+  return Dual<T>{y, along<F>(a.tangent, f.by_left(a.value, b, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const C& c, const Dual<T>& b) {
   const simd::Batch<T> a = constant<T>(c), y = f.value(a, b.value);
-  return Dual<T>{y, b.tangent * f.by_right(a, b.value, y)};
+  return Dual<T>{y, along<F>(b.tangent, f.by_right(a, b.value, y))};
 }
 
 #define HINDSIGHT_UNARY(name, Function)               \

@@ -295,6 +295,7 @@ struct Abs {
 struct Power {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft | kOutput;
   static constexpr bool kCostly = true;
+  static constexpr bool kPartial = true;  // there is no slope towards b where a < 0
   static constexpr const char* kName = "pow";
   template <class A, class B>
   auto value(const A& a, const B& b) const {

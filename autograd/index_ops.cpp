@@ -76,8 +76,15 @@ Variable take(const Variable& table, const Indices& indices) {
   indices.check_range("take", "index", table.size(0));
   Shape shape = indices.shape();
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
+  Shape row = table.shape();
+  row.erase(0);
+  // Padded between the rows alone, each of which is written as a whole.
+  const Variable rows =
+      Variable::make_padded(Shape{indices.elements(), row.elements()}, table.dtype());
+  Layout layout;
+  rows.layout().reshape(shape, &layout);
   return apply(
-      "take", &table, 1, Retain::nothing, Variable::make_padded(shape, table.dtype()),
+      "take", &table, 1, Retain::nothing, Variable(rows.node(), layout),
       [indices](Inputs in, const Tensor& out) {
         const Tensor rows = table_values(in.variable(0));
         dispatch(out.dtype(), [&](auto zero) {

@@ -77,24 +77,31 @@ bool Layout::reshape(const Shape& wanted, Layout* result) const {
     *result = reshaped;
     return true;
   }
+  std::array<int, kMaxRank> axes{};  // own ones; the stride of an axis of one element is irrelevant
+  int count = 0;
+  for (int i = 0; i < rank(); ++i) {
+    if (shape[i] != 1) axes[static_cast<std::size_t>(count++)] = i;
+  }
+  const auto size_of = [&](int i) { return shape[axes[static_cast<std::size_t>(i)]]; };
+  const auto stride_of = [&](int i) { return stride(axes[static_cast<std::size_t>(i)]); };
   // Every group of wanted axes must cover a group of own axes that lie evenly in memory.
   int own = 0, target = 0;
   while (target < wanted.rank()) {
     const int own_start = own, target_start = target;
-    Size have = own < rank() ? shape[own++] : 1, need = wanted[target++];
+    Size have = 1, need = wanted[target++];
     while (have != need) {
       if (have < need) {
-        if (own >= rank()) return false;
-        have *= shape[own++];
+        if (own >= count) return false;
+        have *= size_of(own++);
       } else {
         if (target >= wanted.rank()) return false;
         need *= wanted[target++];
       }
     }
     for (int i = own_start; i + 1 < own; ++i) {
-      if (stride(i) != stride(i + 1) * shape[i + 1]) return false;
+      if (stride_of(i) != stride_of(i + 1) * size_of(i + 1)) return false;
     }
-    Size step = own > own_start ? stride(own - 1) : 1;
+    Size step = own > own_start ? stride_of(own - 1) : 1;
     for (int i = target - 1; i >= target_start; --i) {
       if (step > INT32_MAX && wanted[i] > 1) return false;
       reshaped.set_stride(i, step);

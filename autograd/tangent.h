@@ -59,6 +59,30 @@ HINDSIGHT_INLINE auto times(const GradientPair<T, Tangent>& g, const Slope& slop
   }
 }
 
+/// Whether a program can change along tangents: not where every way from a leaf leads through a
+/// function that is flat everywhere. What cannot is a constant in slopes, however steep these are.
+template <class P>
+constexpr bool varies = false;  // numbers
+template <>
+inline constexpr bool varies<Leaf> = true;
+template <class Slope>
+constexpr bool flat = std::is_same_v<std::decay_t<Slope>, Zero>;
+using AnyNumber = simd::Batch<float>;
+template <class F, class X>
+inline constexpr bool varies<Program<F, X>> =
+    varies<X> && !flat<decltype(std::declval<const F&>().derivative(AnyNumber(), AnyNumber()))>;
+template <class F, class A, class B>
+constexpr bool varies_by_left =
+    varies<A> &&
+    !flat<decltype(std::declval<const F&>().by_left(AnyNumber(), AnyNumber(), AnyNumber()))>;
+template <class F, class A, class B>
+constexpr bool varies_by_right =
+    varies<B> &&
+    !flat<decltype(std::declval<const F&>().by_right(AnyNumber(), AnyNumber(), AnyNumber()))>;
+template <class F, class A, class B>
+inline constexpr bool varies<Program<F, A, B>> =
+    varies_by_left<F, A, B> || varies_by_right<F, A, B>;
+
 /// A node's value and tangent for one vector. N leaves in all, L and K kept values before it.
 /// `Wanted` says that the parent's slope reads the value; what none reads is not there.
 template <class P, class T, int N, int L, int K, bool Wanted>
@@ -114,10 +138,10 @@ HINDSIGHT_INLINE auto dual_when(const Node& node) {
 template <class F, class X, class T, int N, int L, int K, bool Wanted>
 struct Tangents<Program<F, X>, T, N, L, K, Wanted> {
   using P = Program<F, X>;
-  static constexpr bool kVaries = leaves_of<X> != 0;
+  static constexpr bool kHasLeaves = leaves_of<X> != 0;
   static constexpr unsigned kRead = Needs<P>::all;
   static constexpr bool kWanted = Wanted || (kRead & kOutput);
-  static constexpr bool kStored = is_costly<F> && kVaries;
+  static constexpr bool kStored = is_costly<F> && kHasLeaves;
   using Child = Tangents<X, T, N, L, K, (kRead & kInput) || (kWanted && !kStored)>;
   static constexpr int kMine = K + Child::kKept;
   static constexpr int kKept = Child::kKept + (kStored ? 1 : 0);
@@ -132,13 +156,13 @@ struct Tangents<Program<F, X>, T, N, L, K, Wanted> {
     } else if constexpr (kWanted) {
       value = p.function.value(x.value);
     }
-    if constexpr (kVaries) {
+    if constexpr (kHasLeaves) {
       tangent = x.tangent * p.function.derivative(when<(kRead & kInput) != 0>(x.value),
                                                   when<(kRead & kOutput) != 0>(value));
     }
   }
   HINDSIGHT_INLINE auto dual() const {
-    if constexpr (kVaries) {
+    if constexpr (varies<P>) {
       return Dual<T>{value, tangent};
     } else {
       return value;
@@ -150,7 +174,7 @@ struct Tangents<Program<F, X>, T, N, L, K, Wanted> {
   }
   template <class G>
   HINDSIGHT_INLINE void propagate(const P& p, const G& gradient, const TangentLane<T>& lane) const {
-    if constexpr (kVaries) x.propagate(std::get<0>(p.children), times(gradient, slope(p)), lane);
+    if constexpr (kHasLeaves) x.propagate(std::get<0>(p.children), times(gradient, slope(p)), lane);
   }
   template <bool Curved>
   static constexpr void mark(bool*& receives) {
@@ -162,11 +186,11 @@ struct Tangents<Program<F, X>, T, N, L, K, Wanted> {
 template <class F, class A, class B, class T, int N, int L, int K, bool Wanted>
 struct Tangents<Program<F, A, B>, T, N, L, K, Wanted> {
   using P = Program<F, A, B>;
-  static constexpr bool kVaries = leaves_of<P> != 0;
+  static constexpr bool kHasLeaves = leaves_of<P> != 0;
   static constexpr unsigned kRead = Needs<P>::all;
   static constexpr unsigned kByLeft = reads<F, 0, 2>, kByRight = reads<F, 1, 2>;
   static constexpr bool kWanted = Wanted || (kRead & kOutput);
-  static constexpr bool kStored = is_costly<F> && kVaries;
+  static constexpr bool kStored = is_costly<F> && kHasLeaves;
   using Left = Tangents<A, T, N, L, K, (kRead & kLeft) || (kWanted && !kStored)>;
   using Right = Tangents<B, T, N, L + leaves_of<A>, K + Left::kKept,
                          (kRead & kRight) || (kWanted && !kStored)>;
@@ -185,26 +209,28 @@ struct Tangents<Program<F, A, B>, T, N, L, K, Wanted> {
     } else if constexpr (kWanted) {
       value = p.function.value(a.value, b.value);
     }
-    if constexpr (leaves_of<A> != 0 && leaves_of<B> != 0) {
+    if constexpr (varies_by_left<F, A, B> && varies_by_right<F, A, B>) {
       tangent = along_left(p) + along_right(p);
-    } else if constexpr (leaves_of<A> != 0) {
+    } else if constexpr (varies_by_left<F, A, B>) {
       tangent = along_left(p);
-    } else if constexpr (kVaries) {
+    } else if constexpr (varies_by_right<F, A, B>) {
       tangent = along_right(p);
+    } else if constexpr (kHasLeaves) {
+      tangent = simd::Batch<T>(T(0));
     }
   }
   HINDSIGHT_INLINE simd::Batch<T> along_left(const P& p) const {
-    return a.tangent * p.function.by_left(when<(kByLeft & kLeft) != 0>(a.value),
-                                          when<(kByLeft & kRight) != 0>(b.value),
-                                          when<(kByLeft & kOutput) != 0>(value));
+    return along<F>(a.tangent, p.function.by_left(when<(kByLeft & kLeft) != 0>(a.value),
+                                                  when<(kByLeft & kRight) != 0>(b.value),
+                                                  when<(kByLeft & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE simd::Batch<T> along_right(const P& p) const {
-    return b.tangent * p.function.by_right(when<(kByRight & kLeft) != 0>(a.value),
-                                           when<(kByRight & kRight) != 0>(b.value),
-                                           when<(kByRight & kOutput) != 0>(value));
+    return along<F>(b.tangent, p.function.by_right(when<(kByRight & kLeft) != 0>(a.value),
+                                                   when<(kByRight & kRight) != 0>(b.value),
+                                                   when<(kByRight & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE auto dual() const {
-    if constexpr (kVaries) {
+    if constexpr (varies<P>) {
       return Dual<T>{value, tangent};
     } else {
       return value;

@@ -113,6 +113,17 @@ TEST_CASE("tangents pass operations that read a released state") {
   }
 }
 
+TEST_CASE("what is flat everywhere is a constant in tangents, however steep the slope towards it") {
+  // The derivative of pow(x, 3) has an exponent that is 2 but at x = 0. By it, the slope at x < 0
+  // is not a number.
+  const Function cube = [](In in) { return pow(in[0], 3); };
+  const Function product = [](In in) { return Variable(pow(1.7, in[0]) * pow(in[0], 3)); };
+  const Function chosen = [](In in) {
+    return Variable(where(greater(in[0], 0.1), sqrt(abs(in[0])), sin(in[0])));
+  };
+  for (const Function& f : {cube, product, chosen}) check_forward(f, {3, 5});
+}
+
 /// A user's cell that normalises its state.
 struct NormalisedCell : nn::Cell {
   Parameter w, u, gain, bias;

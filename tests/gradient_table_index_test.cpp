@@ -13,6 +13,30 @@ Variable mask_of(const Shape& shape, DType dtype) {
   return mask;
 }
 
+TEST_CASE("tables and indices of any shape, with rows 4096 bytes long") {
+  for (DType dtype : {DType::f32, DType::f64}) {
+    const Size columns = 4096 / bytes_of(dtype);
+    const Tensor table = random_tensor({2 * columns}, 1, dtype);
+    const Indices reversed(Shape{2, columns});
+    for (Size i = 0; i < 2 * columns; ++i) reversed.data()[i] = 2 * columns - 1 - i;
+    const Tensor taken = take(table, reversed).value();
+    for (Size i = 0; i < 2 * columns; ++i) CHECK(taken.at(i) == table.at(2 * columns - 1 - i));
+    const Variable x(random_tensor({2, columns}, 2, dtype));
+    const Tensor repeated = take(x, Indices(std::vector<int>{1, 0, 1}, {3, 1})).value();
+    const Tensor blocks = random_tensor({2, 3, columns}, 3, dtype);
+    const Tensor swapped = take(blocks, Indices(std::vector<int>{1, 0}, {2})).value();
+    for (Size i = 0; i < columns; ++i) {
+      CHECK(repeated.at(i) == x.value().at(columns + i));
+      CHECK(repeated.at(columns + i) == x.value().at(i));
+      CHECK(swapped.at(columns + i) == blocks.at(4 * columns + i));
+      CHECK(swapped.at(5 * columns + i) == blocks.at(2 * columns + i));
+    }
+    const Tensor flipped =
+        flip_rows(x, std::vector<Size>(static_cast<std::size_t>(columns), 2)).value();
+    for (Size i = 0; i < columns; ++i) CHECK(flipped.at(i) == x.value().at(columns + i));
+  }
+}
+
 TEST_CASE("rearranging with copies") {
   run({
       {"split",

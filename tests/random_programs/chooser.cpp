@@ -112,6 +112,18 @@ std::function<bool(Chooser&, Step&)> values(int count) {
   };
 }
 
+std::function<bool(Chooser&, Step&)> values_with_positive(int count, std::size_t which) {
+  return [count, which](Chooser& choose, Step& step) {
+    int id = choose.any([](const Variable& v) { return above(v, kLeastPositive) > 0; });
+    if (id < 0) id = choose.leaf(choose.some_shape(), Leaf::Values::positive);
+    if (id < 0) return false;
+    while (static_cast<int>(step.inputs.size()) < count)
+      step.inputs.push_back(choose.broadcasting(choose.shape(id)));
+    step.inputs[which] = id;
+    return std::count(step.inputs.begin(), step.inputs.end(), -1) == 0;
+  };
+}
+
 std::function<bool(Chooser&, Step&)> value_of_rank(int least) {
   return [least](Chooser& choose, Step& step) {
     step.inputs = {choose.any([&](const Variable& v) { return v.rank() >= least; })};

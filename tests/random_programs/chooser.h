@@ -44,8 +44,12 @@ class Chooser {
   Rng rng_;
 };
 
-/// How operations choose: n values that broadcast with each other; one of at least this rank.
+/// How operations choose: n values that broadcast with each other.
 std::function<bool(Chooser&, Step&)> values(int count);
+/// The same, one of them far enough above 0 for logarithms and the like.
+constexpr double kLeastPositive = 0.25;
+std::function<bool(Chooser&, Step&)> values_with_positive(int count, std::size_t which);
+/// One of at least this rank.
 std::function<bool(Chooser&, Step&)> value_of_rank(int least);
 /// The same, and then an axis as number 0.
 std::function<bool(Chooser&, Step&)> value_and_axis();

@@ -11,6 +11,7 @@ namespace hindsight::random_programs {
 struct Failure {
   std::string comparison;  ///< its name
   std::string text;        ///< with the numbers
+  std::string to_string() const { return comparison + ": " + text; }
 };
 
 /// Does every comparison that a program is fit for, until one fails; or one of them several times,

@@ -25,7 +25,7 @@ class Generator {
   Program program();
 
  private:
-  enum Family { kTables = 7, kCheckpoint = kTables, kSequence, kRecurrent, kFamilies };
+  enum Family { kTables = 8, kCheckpoint = kTables, kSequence, kRecurrent, kFamilies };
   static const std::vector<Operation>& table(int family);
 
   void draw_weights();
@@ -56,14 +56,16 @@ const std::vector<Operation>& Generator::table(int family) {
     case 0:
       return elementwise_operations();
     case 1:
-      return shape_operations();
+      return fused_operations();
     case 2:
-      return reducing_operations();
+      return shape_operations();
     case 3:
-      return product_operations();
+      return reducing_operations();
     case 4:
-      return index_operations();
+      return product_operations();
     case 5:
+      return index_operations();
+    case 6:
       return loss_operations();
     default:
       return gradient_operations();
@@ -72,10 +74,10 @@ const std::vector<Operation>& Generator::table(int family) {
 
 // Each program has likes of its own, so that rare neighbours meet too.
 void Generator::draw_weights() {
-  constexpr double kUsual[kFamilies] = {35, 20, 14, 10, 6, 4, 6, 6, 5, 3};
+  constexpr double kUsual[kFamilies] = {16, 20, 20, 14, 12, 6, 4, 6, 6, 5, 3};
   double sum = 0;
   for (int i = 0; i < kFamilies; ++i) {
-    const bool left_out = i > 0 && choose_.chance(0.25);
+    const bool left_out = i > 1 && choose_.chance(0.25);
     sum += weights_[i] = left_out ? 0 : kUsual[i] * choose_.rng().uniform(0.3, 2);
   }
   for (double& weight : weights_) weight /= sum;

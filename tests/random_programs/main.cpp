@@ -47,14 +47,10 @@ double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::string text(const Failure& failure) {
-  return fmt::format("{}: {}", failure.comparison, failure.text);
-}
-
 /// Makes a failing program shorter and prints it.
 void explain(const Program& program, const Failure& failure, const Interrupt& interrupt,
              Progress* progress) {
-  progress->print(fmt::format("Seed {} fails. {}", program.seed, text(failure)));
+  progress->print(fmt::format("Seed {} fails. {}", program.seed, failure.to_string()));
   const Clock::time_point begin = Clock::now();
   const auto fails = [&](const Program& candidate) {
     const auto again = judge_again(candidate, failure.comparison);
@@ -68,7 +64,7 @@ void explain(const Program& program, const Failure& failure, const Interrupt& in
     return !interrupt.came() && since(begin) < kSecondsToShrink;
   });
   const auto left = judge_again(shortest, failure.comparison);
-  progress->print(fmt::format("{}\n{}\n", to_text(shortest), text(left ? *left : failure)));
+  progress->print(fmt::format("{}\n{}\n", to_text(shortest), (left ? *left : failure).to_string()));
 }
 
 int run_one(std::uint64_t seed) {
@@ -87,27 +83,29 @@ int run_all(std::uint64_t first, std::uint64_t last, int threads) {
   Progress progress;
   const Clock::time_point begin = Clock::now();
   Size failures = 0;
-  const auto failed = [&](std::uint64_t seed) {
-    if (++failures > kMostShrunk) return progress.print(fmt::format("Seed {} fails.", seed));
+  const auto failed = [&](std::uint64_t seed, const std::string& what) {
+    if (++failures > kMostShrunk)
+      return progress.print(fmt::format("Seed {} fails. {}", seed, what));
     const Program program = generate(seed);
-    if (const auto failure = judge(program)) {
-      explain(program, *failure, interrupt, &progress);
-    } else {
-      progress.print(fmt::format("Seed {} fails, but not on its own:\n{}", seed, to_text(program)));
-    }
+    if (const auto failure = judge(program))
+      return explain(program, *failure, interrupt, &progress);
+    progress.print(
+        fmt::format("Seed {} fails, but not on its own. {}\n{}", seed, what, to_text(program)));
+  };
+  const auto so_far = [&](const Count& count) {
+    return fmt::format("{} comparisons, {} failure{}, {}", count.comparisons, failures,
+                       failures == 1 ? "" : "s", tasks::duration(since(begin)));
   };
   const auto go_on = [&](const Count& count) {
     if (progress.due()) {
-      progress.show(fmt::format("{} of {} programs, {} comparisons, {} failures, {}",
-                                count.programs, last - first + 1, count.comparisons, failures,
-                                tasks::duration(since(begin))));
+      progress.show(
+          fmt::format("{} of {} programs, {}", count.programs, last - first + 1, so_far(count)));
     }
     return !interrupt.came();
   };
   const Count count = run_seeds(first, last, threads, failed, go_on);
-  progress.print(fmt::format("{}{} programs, {} comparisons, {} failures, {}.",
-                             interrupt.came() ? "Interrupted: " : "", count.programs,
-                             count.comparisons, failures, tasks::duration(since(begin))));
+  progress.print(fmt::format("{}{} programs, {}.", interrupt.came() ? "Interrupted: " : "",
+                             count.programs, so_far(count)));
   if (interrupt.came()) return Interrupt::kStatus;
   return failures == 0 ? 0 : 1;
 }

@@ -34,6 +34,7 @@ struct Operation {
 
 /// All operations, in several tables.
 const std::vector<Operation>& elementwise_operations();
+const std::vector<Operation>& fused_operations();
 const std::vector<Operation>& shape_operations();
 const std::vector<Operation>& reducing_operations();
 const std::vector<Operation>& product_operations();

@@ -1,4 +1,4 @@
-// Products, indices, losses, and what changes the gradient alone.
+// Products, indices and losses.
 #include <algorithm>
 
 #include "chooser.h"
@@ -201,22 +201,6 @@ Variable run_ctc(In x) {
   return ctc_loss(log_softmax(x[0]), targets, {.reduction = reduction(x)});
 }
 
-bool choose_factor(Chooser& choose, Step& step) {
-  step.reals = {choose.chance(0.5) ? -1.0 : 2.0};
-  return values(1)(choose, step);
-}
-
-/// x (1 + x) under an operation of the user's own.
-Variable run_apply(In call) {
-  return apply(
-      "mine", {call[0]}, Retain::inputs, call[0].shape(), call[0].dtype(),
-      [](Inputs in, const Tensor& out) {
-        const Tensor x = in[0];
-        for (Size i = 0; i < out.elements(); ++i) out.set(i, x.at(i) * (1 + x.at(i)));
-      },
-      [](Flow& flow) { flow.add(0, flow.gradient * (1 + 2 * flow.input(0))); });
-}
-
 }  // namespace
 
 const std::vector<Operation>& product_operations() {
@@ -224,7 +208,6 @@ const std::vector<Operation>& product_operations() {
       {"matmul(%0, %1) of transposed #0 #1", choose_matmul, run_matmul},
       {"matmul(%0, %1)", choose_existing_matmul, run_matmul},
       {"linear(%0, %1, %2)", choose_linear, [](In x) { return linear(x[0], x[1], x[2]); }},
-      {"apply(\"mine\": x (1 + x), {%0})", values(1), run_apply},
   };
   return kAll;
 }
@@ -268,35 +251,6 @@ const std::vector<Operation>& loss_operations() {
       {"nll_loss(log_softmax(%0), classes ~, reduction #0, weights #1, ignore #2)", choose_logits,
        run_nll},
       {"ctc_loss(log_softmax(%0), #1 symbols ~, reduction #0)", choose_ctc, run_ctc},
-  };
-  return kAll;
-}
-
-const std::vector<Operation>& gradient_operations() {
-  static const std::vector<Operation> kAll = {
-      {"hook_gradient(%0, looks)", values(1),
-       [](In x) { return hook_gradient(x[0], [](const Variable& g) { (void)g.shape(); }); }},
-      {"hook_gradient(%0, g * $0)",
-       choose_factor,
-       [](In x) {
-         const double factor = x.real(0);
-         return x.execution.scale(x[0], factor, [factor](const Variable& v) {
-           return hook_gradient(v, [factor](const Variable& g) { return Variable(g * factor); });
-         });
-       },
-       {},
-       true},
-      {"scale_gradient(%0, $0)",
-       choose_factor,
-       [](In x) {
-         const double factor = x.real(0);
-         return x.execution.scale(
-             x[0], factor, [factor](const Variable& v) { return scale_gradient(v, factor); });
-       },
-       {},
-       true},
-      {"clip_gradient(%0, 1e6)", values(1), [](In x) { return clip_gradient(x[0], 1e6); }},
-      {"stop_gradient(%0)", values(1), [](In x) { return x.execution.stop(x[0]); }},
   };
   return kAll;
 }

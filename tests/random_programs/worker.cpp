@@ -117,22 +117,25 @@ struct Record {
   std::uint64_t seed;
   std::int32_t comparisons;
   enum State : std::int32_t { begun, right, wrong } state;
+  char what[200];  ///< is wrong
 };
+static_assert(sizeof(Record) <= 512, "what a pipe takes at once, on any system");
 
 void compare_seeds(std::uint64_t first, std::uint64_t last, int threads, int pipe) {
   std::atomic<std::uint64_t> next{first};
   const auto work = [&] {
     for (std::uint64_t seed; (seed = next.fetch_add(1)) <= last;) {
-      const auto say = [&](Size comparisons, Record::State state) {
-        const Record record{seed, static_cast<std::int32_t>(comparisons), state};
-        // Short enough that records of several threads do not mix.
+      const auto say = [&](Size comparisons, Record::State state, const std::string& what) {
+        Record record{seed, static_cast<std::int32_t>(comparisons), state, {}};
+        what.copy(record.what, sizeof(record.what) - 1);
         if (write(pipe, &record, sizeof(record)) != sizeof(record)) std::_Exit(1);
       };
-      say(0, Record::begun);
+      say(0, Record::begun, "");
       const Program program = generate(seed);
       Comparisons comparisons(program);
-      const bool wrong = comparisons.run().has_value();
-      say(comparisons.count(), wrong ? Record::wrong : Record::right);
+      const auto failure = comparisons.run();
+      say(comparisons.count(), failure ? Record::wrong : Record::right,
+          failure ? failure->to_string() : "");
     }
   };
   std::vector<std::thread> others;
@@ -154,7 +157,7 @@ std::optional<Failure> judge_again(const Program& program, const std::string& co
 }
 
 Count run_seeds(std::uint64_t first, std::uint64_t last, int threads,
-                const std::function<void(std::uint64_t seed)>& failed,
+                const std::function<void(std::uint64_t seed, const std::string& what)>& failed,
                 const std::function<bool(const Count&)>& go_on) {
   Count count;
   for (std::uint64_t next = first; next <= last;) {
@@ -170,7 +173,7 @@ Count run_seeds(std::uint64_t first, std::uint64_t last, int threads,
       begun.erase(record.seed);
       ++count.programs;
       count.comparisons += record.comparisons;
-      if (record.state == Record::wrong) failed(record.seed);
+      if (record.state == Record::wrong) failed(record.seed, record.what);
     };
     while (true) {
       if (!go_on(count)) return count;
@@ -192,8 +195,7 @@ Count run_seeds(std::uint64_t first, std::uint64_t last, int threads,
     // One of these crashed: each is looked at on its own.
     for (const std::uint64_t seed : begun) {
       ++count.programs;
-      const Program program = generate(seed);
-      if (judge(program)) failed(seed);
+      if (const auto failure = judge(generate(seed))) failed(seed, failure->to_string());
     }
   }
   return count;

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "compare.h"
 
@@ -20,9 +20,9 @@ struct Count {
 };
 
 /// Compares the programs of seeds `first` to `last` on some threads. `failed` is told the seeds of
-/// those that fail or crash, and `go_on` now and then asked whether to.
+/// those that fail or crash and what is wrong, and `go_on` now and then asked whether to.
 Count run_seeds(std::uint64_t first, std::uint64_t last, int threads,
-                const std::function<void(std::uint64_t seed)>& failed,
+                const std::function<void(std::uint64_t seed, const std::string& what)>& failed,
                 const std::function<bool(const Count&)>& go_on);
 
 }  // namespace hindsight::random_programs
