@@ -11,7 +11,6 @@ namespace hindsight {
 namespace {
 
 constexpr const char* kAllTogether = "all together";
-constexpr double kRounding = 0x1p-53;  // of a number, when it is moved
 // From one call to the next this share of an element is enough to tell two gradients apart.
 constexpr double kMoved = 1e-3;
 
@@ -200,12 +199,7 @@ class GradientCheck {
       function_.changed(tensor);
       return value;
     };
-    const Line along{moved,
-                     derivative.here,
-                     step_at(before, options_.step),
-                     std::abs(before) * kRounding,
-                     options_.relative,
-                     derivative.rounding};
+    const Line along(before, derivative.here, moved, options_, derivative.rounding);
     CheckedElement e = compare_slope(along, derivative.analytic[tensor].at(index));
     e.index = index;
     return e;
@@ -244,8 +238,7 @@ class GradientCheck {
       function_.move(direction, range, 0);
       return value;
     };
-    const Line along{moved,     derivative.here,   step_at(1, options_.step),
-                     kRounding, options_.relative, derivative.rounding};
+    const Line along(1, derivative.here, moved, options_, derivative.rounding);
     CheckedElement e = compare_slope(along, analytic);
     e.index = CheckedElement::kDirection;
     return e;

@@ -18,7 +18,6 @@ namespace {
 constexpr Size kMostGroups = 1024, kMostOfAllInputs = 100000;
 constexpr int kMostSlopes = 4096;    // of an input, while wrong groups are halved
 constexpr double kSameValue = 1e-9;  // a value computed again may differ in its last digits
-constexpr double kRounding = 0x1p-53;
 
 /// An input whose value can be perturbed, restored on destruction. Other values in the same memory
 /// are not touched.
@@ -154,8 +153,7 @@ class InputCheck {
     double analytic = 0;
     for (Size i = begin; i < end; ++i) analytic += gradient_.at(i) * direction_.along[0].at(i);
     const auto value = [&](double t) { return moved(direction_, begin, end, t); };
-    const Line line{value,     here_.value,       step_at(1, options_.step),
-                    kRounding, options_.relative, &rounding_};
+    const Line line(1, here_.value, value, options_, &rounding_);
     if (compare_slope(line, analytic).passed()) return;
     const Size middle = (begin + end) / 2;
     search(begin, middle);
@@ -170,12 +168,7 @@ class InputCheck {
       input_.set(index, x);
       return result;
     };
-    const Line line{value,
-                    here_.value,
-                    step_at(x, options_.step),
-                    std::abs(x) * kRounding,
-                    options_.relative,
-                    &rounding_};
+    const Line line(x, here_.value, value, options_, &rounding_);
     CheckedElement e = compare_slope(line, gradient_.at(index));
     e.index = index;
     if (e.kind == CheckedElement::Kind::jump || e.kind == CheckedElement::Kind::not_finite)

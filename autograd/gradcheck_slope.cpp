@@ -184,6 +184,15 @@ bool Rounding::measure() {
   return size_ > before;
 }
 
+Line::Line(double x, double here, std::function<double(double)> moved, const CheckOptions& options,
+           Rounding* of_values)
+    : value(std::move(moved)),
+      at_zero(here),
+      step(std::exp2(std::round(std::log2(options.step * std::max(1.0, std::abs(x)))))),
+      spacing(std::abs(x) * 0x1p-53),
+      relative(options.relative),
+      rounding(of_values) {}
+
 CheckedElement compare_slope(const Line& line, double analytic) {
   Sides near = sides(line, line.step);
   // Beside the point the function may be infinite or undefined.
@@ -208,10 +217,6 @@ CheckedElement compare_slope(const Line& line, double analytic) {
     if (clear()) return e;
   }
   return look_closer(line, analytic, near, e);
-}
-
-double step_at(double x, double step) {
-  return std::exp2(std::round(std::log2(step * std::max(1.0, std::abs(x)))));
 }
 
 }  // namespace hindsight

@@ -26,14 +26,17 @@ class Rounding {
   std::function<double()> size_of_parts_;
 };
 
-/// A function of one number, to be looked at around 0.
+/// A function of one number, to be looked at around 0: the value where x is moved by it.
 struct Line {
+  Line(double x, double at_zero, std::function<double(double)> value, const CheckOptions& options,
+       Rounding* rounding);
+
   std::function<double(double)> value;
-  double at_zero = 0;
-  double step = 1e-6;
-  double spacing = 0;  ///< of the numbers that can be represented there
-  double relative = 1e-6;
-  Rounding* rounding = nullptr;
+  double at_zero;
+  double step;     ///< a power of two, which adds to x exactly
+  double spacing;  ///< of the numbers around x
+  double relative;
+  Rounding* rounding;
 };
 
 /// Compares a derivative at 0 with differences over the step. Where these do not fit, or the slopes
@@ -43,8 +46,5 @@ struct Line {
 ///   kink: it stays; the derivative may be either slope or between them
 ///   jump: a side's slope grows as the step shrinks; the derivative may be that of the other side
 CheckedElement compare_slope(const Line& line, double analytic);
-
-/// The step for an element of that value: a power of two, which adds exactly.
-double step_at(double x, double step);
 
 }  // namespace hindsight

@@ -55,7 +55,9 @@ double change_of(const Tensors& right, const Tensors& wrong) {
 
 }  // namespace
 
-std::optional<PlantedResult> plant_mistake(const Program& program) {
+namespace {
+
+std::optional<PlantedResult> try_mistake(const Program& program) {
   Instance instance(program, DType::f64);
   Plant plant(instance, program.seed);
   if (!plant) return std::nullopt;
@@ -76,6 +78,18 @@ std::optional<PlantedResult> plant_mistake(const Program& program) {
   result.named = report.culprit && report.culprit->operation == Plant::kOperation;
   result.report = report.to_string();
   return result;
+}
+
+}  // namespace
+
+std::optional<PlantedResult> plant_mistake(const Program& program) {
+  try {
+    return try_mistake(program);
+  } catch (const std::exception& error) {
+    PlantedResult thrown;
+    thrown.alarm = std::string("an exception: ") + error.what();
+    return thrown;
+  }
 }
 
 std::string PlantedCount::to_string() const {

@@ -14,7 +14,7 @@ struct PlantedResult {
   std::string mistake;  ///< its name
   double change = 0;    ///< of the gradient, as a share of its largest element
   bool changed() const { return change > 1e-6; }
-  std::string alarm;      ///< the report on the right program, where it fails
+  std::string alarm;      ///< what the check says of the right program, where it fails
   bool caught = false;    ///< the report on the wrong one fails
   bool nameable = false;  ///< no operation changes gradients on purpose, which is a mistake too
   bool named = false;     ///< the report blames the operation
