@@ -80,16 +80,17 @@ std::string difference(const Instance& instance, const Tensors& got, const Tenso
 std::string difference_of_bits(const Instance& instance, const Tensors& got,
                                const Tensors& wanted) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (got[i].shape() != wanted[i].shape())
+      return fmt::format("{}: shape {} but {} before", instance.name(i), got[i].shape(),
+                         wanted[i].shape());
     const auto bytes = static_cast<std::size_t>(wanted[i].elements() * bytes_of(wanted[i].dtype()));
-    if (got[i].shape() == wanted[i].shape() &&
-        std::memcmp(got[i].bytes(), wanted[i].bytes(), bytes) == 0)
-      continue;
+    if (std::memcmp(got[i].bytes(), wanted[i].bytes(), bytes) == 0) continue;
     for (Size k = 0; k < wanted[i].elements(); ++k) {
       if (got[i].at(k) == wanted[i].at(k)) continue;
       return fmt::format("{}{}: {:.17g} but {:.17g} before", instance.name(i),
                          index_text(k, wanted[i].shape()), got[i].at(k), wanted[i].at(k));
     }
-    return fmt::format("{}: the sign of a zero", instance.name(i));
+    // What differs is the sign of a zero: one that was looked at is written, and adds up as +0.
   }
   return "";
 }

@@ -10,7 +10,6 @@ namespace hindsight::random_programs {
 namespace {
 
 constexpr double kAside = 0.05;  // how far the inputs are from those of the call before
-constexpr Size kElements = 100;  // compared of each tensor
 
 /// The program as the gradient check calls it.
 CheckReport check(Instance& instance, const std::function<RunOptions()>& options) {
@@ -39,7 +38,7 @@ CheckReport check(Instance& instance, const std::function<RunOptions()>& options
     execution = std::make_unique<Execution>(instance, std::move(run));
     return execution->loss(all);
   };
-  return check_gradients(loss, inputs, parameters, {.elements = kElements});
+  return check_gradients(loss, inputs, parameters);
 }
 
 /// Of the largest element of a right gradient, the largest difference.
