@@ -43,7 +43,7 @@ TEST_CASE("slices") {
   rejects("slice all", [&](Size n) { slice(x, 0, n, n, n); });
   rejects("operator[]", [&](Size n) { x[n]; });
   rejects("split", [&](Size n) { split(x, {n, 5}); });
-  rejects("split", [&](Size n) { split(x, {n, n, 5, -n, -n}); });
+  rejects("split", [&](Size n) { split(x, {n, n, 5}); });
   const Variable one = slice(x, 0, 2, 1, kMost);  // no second element, so no step to it
   CHECK(one.shape() == Shape{1, 4});
   CHECK(one.layout().stride(0) == 4);
@@ -101,11 +101,11 @@ TEST_CASE("axes without elements beside huge ones") {
   const Size side = INT32_MAX;
   const Variable none = value({side, side, side, side, 0});
   CHECK(concat({slice(none, 0, 0, 2), slice(none, 0, 3, 1)}, 0).size(0) == 3);
-  rejects("concat", [&](Size) { concat({none, none}, 0); });
-  rejects("sum", [&](Size) { sum(none, {4}); });
+  CHECK_THROWS_AS(concat({none, none}, 0), ShapeError);
+  CHECK_THROWS_AS(sum(none, {4}), ShapeError);
   CHECK(transpose(none, 0, 4).shape() == Shape{0, side, side, side, side});
   CHECK(reshape(transpose(none, 0, 4), {0, 7}).shape() == Shape{0, 7});
-  rejects("matmul", [&](Size) { matmul(none, value({0, 2})); });
+  CHECK_THROWS_AS(matmul(none, value({0, 2})), ShapeError);
   CHECK(matmul(value({3, 0}), value({0, 2})).value().to_vector() == std::vector<double>(6, 0));
 }
 
