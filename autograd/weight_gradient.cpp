@@ -36,8 +36,9 @@ void Strip::clear() {
 void Strip::reserve(const Shape& rows, Gradient* place) {
   const Size count = rows.elements() / rows.back(), row_bytes = rows.back() * bytes_of(dtype_);
   if (!block_ || block_free_ < count) {
-    block_free_ = std::max(capacity_, count);
-    block_ = Buffer(block_free_ * row_bytes);
+    const Size rows_of_block = std::max(capacity_, count);
+    block_ = Buffer(rows_of_block * row_bytes);
+    block_free_ = rows_of_block;  // not before there is memory for them
   }
   block_free_ -= count;
   place->place(block_, block_free_ * row_bytes);
