@@ -194,6 +194,12 @@ Contents contents_after(const Operation* mark, const Tape& tape,
       if (inputs[i].tracked()) f(inputs[i]);
     }
   };
+  const OnExit unmark{[&] {
+    for_each_after(mark, tape, [&](const Operation& op) {
+      for_inputs(op, [](const Operand& input) { input.node()->marked = false; });
+      op.output().node()->marked = false;
+    });
+  }};
   for_each_after(mark, tape, [](const Operation& op) { op.output().node()->marked = true; });
   for (const Variable& result : results)
     contents.computed.push_back(result && result.node()->marked);
@@ -204,10 +210,8 @@ Contents contents_after(const Operation* mark, const Tape& tape,
       contents.inputs.push_back(input.variable());
     });
   });
-  for_each_after(mark, tape, [&](const Operation& op) {
-    for_inputs(op, [](const Operand& input) { input.node()->marked = false; });
-    op.output().node()->marked = false;
-    op.output().node()->tape = 0;  // a constant for whoever holds it, as nothing leads back from it
+  for_each_after(mark, tape, [](const Operation& op) {
+    op.output().node()->tape = 0;  // a constant for whoever holds it: no operation leads to it
   });
   return contents;
 }

@@ -1,5 +1,5 @@
 // A parameter that changes between its use on a tape and a sweep; memory that fails when a tape
-// first meets a parameter.
+// first meets a parameter, and while a checkpoint runs again.
 #include "support.h"
 
 namespace hindsight::test {
@@ -100,6 +100,33 @@ TEST_CASE("memory that fails when a tape first meets a parameter") {
     tape.backward(loss_of());
     for (int i = 0; i < 40; ++i)
       CHECK(parameters[static_cast<std::size_t>(i)].gradient().at(0) == 2 * i);
+    if (n > 2000) FAIL("memory does not stop failing");
+  }
+  if (FailingMemory::works()) CHECK(failures > 20);
+}
+
+TEST_CASE("memory that fails while a checkpoint runs again leaves no trace") {
+  const Parameter p("p", random_tensor({3}, 1));
+  Tape tape;
+  const Variable x = p, a = tanh(x), y = sum(square(a));
+  const auto inner = [a](In in) { return Variable(in[0] * a + cos(a)); };
+  const Variable c = checkpoint([inner](In in) { return checkpoint(inner, {sin(in[0])}); }, {x});
+  const Variable looked = hook_gradient(a, [&](const Variable&) { tape.gradient(y, {a}); });
+  const Variable loss = sum(c) + sum(looked * a) + y;
+  const Tensor wanted = tape.gradient(loss, {x})[0].value().contiguous_copy();
+  bool failed = true;
+  int failures = 0;
+  for (int n = 0; failed; ++n) {
+    failed = false;
+    pool::trim();
+    try {
+      const FailingMemory from(n);
+      tape.gradient(loss, {x});
+    } catch (const std::bad_alloc&) {
+      failed = true;
+      ++failures;
+    }
+    CHECK(same_bits(tape.gradient(loss, {x})[0].value(), wanted));
     if (n > 2000) FAIL("memory does not stop failing");
   }
   if (FailingMemory::works()) CHECK(failures > 20);
