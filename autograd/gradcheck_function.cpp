@@ -203,6 +203,7 @@ CulpritSearch CheckedFunction::culprit(int order, const std::vector<Tensor>& dir
   Recording recording(*this);
   if (order == 2) recording.slope(directions);
   recording.tape.restore_all();
+  const Tape::Busy busy(recording.tape);  // operations are swept alone, hooks included
   return find_culprit(recording.tape, recording.leaves, recording.forward_end, options);
 }
 

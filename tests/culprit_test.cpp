@@ -66,6 +66,17 @@ TEST_CASE("a tangent before a mistake") {
                        {.fast = true});
 }
 
+TEST_CASE("a hook before a mistake that looks at another gradient of the same tape") {
+  const Function looking = [](In in) {
+    const Variable x = tanh(in[0]);
+    if (!x.recorded()) return Variable(sum(x * x));
+    const Variable y = sum(square(x));
+    Tape* const tape = Tape::current();
+    return Variable(sum(x * hook_gradient(x, [=](const Variable&) { tape->gradient(y, {x}); })));
+  };
+  check_blames_planted(looking, {random_tensor({3}, 1)});
+}
+
 std::int64_t held_by(const std::function<Variable()>& f, Variable* result) {
   const std::int64_t before = pool::statistics().bytes_in_use;
   *result = f();
