@@ -33,7 +33,11 @@ constexpr Size kSteps = 4, kBatch = 2, kHidden = 4;
 Variable zeros() { return Variable(Tensor::zeros({kBatch, kHidden}, DType::f64)); }
 
 /// How the steps of a sequence are put and what of it the function returns.
-const std::pair<const char*, Variable (*)(const Variable& x, const Named& reader)> kForms[] = {
+struct Form {
+  const char* name;
+  Variable (*run)(const Variable& x, const Named& reader);
+};
+const Form kForms[] = {
     {"the last state",
      [](const Variable& x, const Named& reader) {
        Sequence s(kSteps);
@@ -105,10 +109,9 @@ void check_forward(const Function& f, const Shape& shape) {
 
 TEST_CASE("tangents pass operations that read a released state") {
   for (const Named& reader : kReaders) {
-    for (const auto& [form, run] : kForms) {
-      INFO(std::string(reader.name), ", ", std::string(form));
-      check_forward([&, run = run](In in) { return run(in[0], reader); },
-                    {kSteps, kBatch, kHidden});
+    for (const Form& form : kForms) {
+      INFO(std::string(reader.name), ", ", std::string(form.name));
+      check_forward([&](In in) { return form.run(in[0], reader); }, {kSteps, kBatch, kHidden});
     }
   }
 }
