@@ -48,6 +48,7 @@ class Movable {
     if (!parameter_) return;
     parameter_.data()->value = parameter_value_;
     parameter_.changed();
+    node_->use->version = parameter_.data()->version;  // it has the value that the tape used
   }
   Movable(const Movable&) = delete;
   Movable& operator=(const Movable&) = delete;

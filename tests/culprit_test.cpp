@@ -75,6 +75,8 @@ TEST_CASE("a hook before a mistake that looks at another gradient of the same ta
     return Variable(sum(x * hook_gradient(x, [=](const Variable&) { tape->gradient(y, {x}); })));
   };
   check_blames_planted(looking, {random_tensor({3}, 1)});
+  const Parameter w("w", random_tensor({3}, 2));
+  check_blames_planted([&](In) { return looking({Variable(w) * w}); }, {}, {w});
 }
 
 std::int64_t held_by(const std::function<Variable()>& f, Variable* result) {
