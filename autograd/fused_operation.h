@@ -67,7 +67,7 @@ class FusedOperation : public Operation {
  protected:
   FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
       : kernels_(kernels), operands_(operands), program_(program) {}
-  /// Computes the values that are kept for the way back again.
+  /// Computes the values that are saved for backward again.
   void run_kept() const;
 
  private:
