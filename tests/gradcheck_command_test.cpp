@@ -2,6 +2,7 @@
 #include <hindsight/autograd/autograd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -130,6 +131,11 @@ TEST_CASE("what is refused: status 1 and one sentence") {
 
 /// Whether a process handles SIGINT itself by now.
 bool catches_interrupt(pid_t process) {
+  // Until it is replaced by the program, the process is a copy of this one, which catches it too.
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path exe = fs::read_symlink("/proc/" + std::to_string(process) + "/exe", error);
+  if (error || exe == fs::read_symlink("/proc/self/exe")) return false;
   const std::string status = bytes_of_file("/proc/" + std::to_string(process) + "/status");
   const std::size_t at = status.find("SigCgt:");
   return at != std::string::npos && (std::stoull(status.substr(at + 7), nullptr, 16) >> 1 & 1);
