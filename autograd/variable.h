@@ -84,8 +84,7 @@ class Variable {
     if (node_) node_->add_handle();
   }
   Variable(Variable&& other) noexcept
-      : node_(std::exchange(other.node_, nullptr)),
-        layout_(std::exchange(other.layout_, Layout())) {}
+      : node_(std::exchange(other.node_, nullptr)), layout_(other.layout_) {}
   Variable& operator=(const Variable& other) {
     if (other.node_) other.node_->add_handle();
     if (node_) node_->drop_handle();
@@ -94,9 +93,9 @@ class Variable {
     return *this;
   }
   Variable& operator=(Variable&& other) noexcept {
-    Variable taken(std::move(other));
-    std::swap(node_, taken.node_);
-    layout_ = taken.layout_;
+    Node* before = std::exchange(node_, std::exchange(other.node_, nullptr));
+    layout_ = other.layout_;
+    if (before) before->drop_handle();
     return *this;
   }
   ~Variable() {

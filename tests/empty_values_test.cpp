@@ -280,11 +280,9 @@ TEST_CASE("what was moved from is empty, what was moved to is whole") {
   Variable a = value({2, 3}), b = value({4});
   Variable c = std::move(a);
   CHECK(!a);
-  CHECK(a.shape() == Shape{});
   CHECK(c.shape() == Shape{2, 3});
   c = std::move(b);
   CHECK(!b);
-  CHECK(b.shape() == Shape{});
   CHECK(message_of<Error>([&] { b.value(); }) == "value: the Variable is empty");
   CHECK(c.shape() == Shape{4});
   CHECK(c.value().to_vector() == std::vector<double>(4, 1));
