@@ -28,8 +28,9 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
     recorded = recorded || (tape && leaves[k]->node()->tape == id);
   }
   const ProfileTimer timer;
+  const Layout layout(shape);  // throws for too many elements: before there is a node to lose
   Node* node = Node::make(dtype, shape);
-  Variable output(node, Layout(shape));
+  Variable output(node, layout);
   node->value = Buffer(shape.elements() * bytes_of(dtype));
   const Loops loops =
       make_loops(shape, kernels.leaves, [&](int k) { return &leaves[k]->layout(); });

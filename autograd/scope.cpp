@@ -13,10 +13,11 @@ thread_local Place current_place;
 const Place& Place::current() { return current_place; }
 
 Place Place::make(std::string_view name, Size first, Size last) {
+  const auto size = static_cast<std::uint32_t>(name.size());
+  void* memory = pool::allocate(sizeof(Frame) + size);
   Frame* outer = current_place.frame_;
   if (outer) ++outer->references;
-  const auto size = static_cast<std::uint32_t>(name.size());
-  Frame* frame = new (pool::allocate(sizeof(Frame) + size)) Frame{outer, first, last, 0, size};
+  Frame* frame = new (memory) Frame{outer, first, last, 0, size};
   if (size > 0) std::memcpy(frame->name(), name.data(), size);
   return Place(frame);
 }

@@ -29,7 +29,8 @@ void refuse_empty_input(const char* op, int input) {
 }
 
 Variable Variable::make(const Shape& shape, DType dtype) {
-  const Variable result(Node::make(dtype, shape), Layout(shape));
+  const Layout layout(shape);  // throws for too many elements: before there is a node to lose
+  const Variable result(Node::make(dtype, shape), layout);
   result.node()->value = Buffer(shape.elements() * bytes_of(dtype));
   return result;
 }

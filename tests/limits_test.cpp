@@ -97,6 +97,19 @@ TEST_CASE("shapes") {
   CHECK(Shape{1 << 20, 1 << 20, 1 << 10}.elements() == Size{1} << 50);
 }
 
+TEST_CASE("what throws for too many elements keeps no memory") {
+  const Size side = 1 << 17;
+  const Variable x = value({side, 1, 1}), y = value({1, side, 1}), z = value({1, 1, side});
+  const auto in_use = [] { return pool::statistics().bytes_in_use; };
+  const std::int64_t before = in_use();
+  CHECK_THROWS_AS(Variable(x + y + z), ShapeError);
+  CHECK(in_use() == before);
+  CHECK_THROWS_AS(Variable::make({side, side, side}, DType::f32), ShapeError);
+  CHECK(in_use() == before);
+  CHECK_THROWS_AS(broadcast_to(x, {side, side, side}), ShapeError);
+  CHECK(in_use() == before);
+}
+
 TEST_CASE("axes without elements beside huge ones") {
   const Size side = INT32_MAX;
   const Variable none = value({side, side, side, side, 0});

@@ -39,6 +39,22 @@ TEST_CASE("places nest, and operations keep theirs") {
   }
 }
 
+TEST_CASE("a scope there is no memory for leaves the one around it to end") {
+  const std::string long_name(5000, 'n');
+  pool::trim();  // so that memory is asked for
+  const std::int64_t before = pool::statistics().bytes_in_use;
+  {
+    const Scope around("around");
+    const auto open = [&] {
+      const FailingMemory now(0);
+      const Scope inner(long_name);
+    };
+    if (FailingMemory::works()) CHECK_THROWS_AS(open(), std::bad_alloc);
+    CHECK(Place::current().to_string() == "around");
+  }
+  CHECK(pool::statistics().bytes_in_use == before);
+}
+
 TEST_CASE("a deep nest of places ends without recursion") {
   Place deepest;
   {
