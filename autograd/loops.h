@@ -14,13 +14,13 @@ struct Lane {
   T* kept;
   Size kept_plane;
   Size j;
+  Size count;  ///< elements of the last vector of a row
 };
 
 template <class T>
 struct BackLane : Lane<T> {
   T* const* to;
   const bool* accumulate;
-  Size count;  ///< elements of the last vector of a row
 };
 
 /// The values of a (sub)program for one vector. L leaves and K kept values come before it. On the
@@ -32,6 +32,7 @@ template <class T, int L, int K, bool Back, bool Wanted>
 struct Values<Scalar, T, L, K, Back, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value;
+  template <bool Tail>
   HINDSIGHT_INLINE void compute(const Scalar& s, const Lane<T>&) {
     value = simd::Batch<T>(static_cast<T>(s.value));
   }
@@ -43,8 +44,13 @@ template <class T, int L, int K, bool Back, bool Wanted>
 struct Values<Leaf, T, L, K, Back, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value;
+  template <bool Tail>
   HINDSIGHT_INLINE void compute(const Leaf&, const Lane<T>& lane) {
-    if constexpr (Wanted) value = simd::load(lane.in[L] + lane.j);
+    if constexpr (Wanted && Tail) {
+      value = simd::load_first(lane.in[L] + lane.j, lane.count);
+    } else if constexpr (Wanted) {
+      value = simd::load(lane.in[L] + lane.j);
+    }
   }
   template <bool Tail>
   HINDSIGHT_INLINE void propagate(const Leaf&, const simd::Batch<T>& gradient,
@@ -86,8 +92,9 @@ struct Values<Program<F, X>, T, L, K, Back, Wanted> {
   simd::Batch<T> value;
   Child x;
 
+  template <bool Tail>
   HINDSIGHT_INLINE void compute(const P& p, const Lane<T>& lane) {
-    x.compute(std::get<0>(p.children), lane);
+    x.template compute<Tail>(std::get<0>(p.children), lane);
     if constexpr (Back && kStored && kWanted) {
       value = simd::load(lane.kept + kMine * lane.kept_plane + lane.j);
     } else if constexpr (kWanted) {
@@ -126,9 +133,10 @@ struct Values<Program<F, A, B>, T, L, K, Back, Wanted> {
   Left a;
   Right b;
 
+  template <bool Tail>
   HINDSIGHT_INLINE void compute(const P& p, const Lane<T>& lane) {
-    a.compute(std::get<0>(p.children), lane);
-    b.compute(std::get<1>(p.children), lane);
+    a.template compute<Tail>(std::get<0>(p.children), lane);
+    b.template compute<Tail>(std::get<1>(p.children), lane);
     if constexpr (Back && kStored && kWanted) {
       value = simd::load(lane.kept + kMine * lane.kept_plane + lane.j);
     } else if constexpr (kWanted) {
@@ -168,16 +176,17 @@ void forward_loop(const void* program, const ForwardRows& r) {
   for (int k = 0; k < kLeaves; ++k)
     in[static_cast<std::size_t>(k)] = static_cast<const T*>(r.in[k]);
   T* out = static_cast<T*>(r.out);
-  Lane<T> lane{in.data(), static_cast<T*>(r.kept), r.kept_plane, 0};
+  Lane<T> lane{in.data(), static_cast<T*>(r.kept), r.kept_plane, 0, 0};
   for (Size row = 0; row < r.rows; ++row) {
     Values<P, T, 0, 0, false, true> values;
     for (lane.j = 0; lane.j + simd::kWidth<T> <= r.length; lane.j += simd::kWidth<T>) {
-      values.compute(p, lane);
+      values.template compute<false>(p, lane);
       simd::store(out + lane.j, values.value);
     }
     if (lane.j < r.length) {
-      values.compute(p, lane);
-      simd::store_first(out + lane.j, values.value, r.length - lane.j);
+      lane.count = r.length - lane.j;
+      values.template compute<true>(p, lane);
+      simd::store_first(out + lane.j, values.value, lane.count);
     }
     for (int k = 0; k < kLeaves; ++k) in[static_cast<std::size_t>(k)] += r.in_step[k];
     out += r.out_step;
@@ -196,19 +205,18 @@ void backward_loop(const void* program, const BackwardRows& r) {
     to[static_cast<std::size_t>(k)] = static_cast<T*>(r.to[k]);
   }
   const T* gradient = static_cast<const T*>(r.gradient);
-  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0},
+  BackLane<T> lane{{in.data(), static_cast<T*>(const_cast<void*>(r.kept)), r.kept_plane, 0, 0},
                    to.data(),
-                   r.accumulate,
-                   0};
+                   r.accumulate};
   for (Size row = 0; row < r.rows; ++row) {
     Values<P, T, 0, 0, true, false> values;
     for (lane.j = 0; lane.j + simd::kWidth<T> <= r.length; lane.j += simd::kWidth<T>) {
-      values.compute(p, lane);
+      values.template compute<false>(p, lane);
       values.template propagate<false>(p, simd::load(gradient + lane.j), lane);
     }
     if (lane.j < r.length) {
       lane.count = r.length - lane.j;
-      values.compute(p, lane);
+      values.template compute<true>(p, lane);
       values.template propagate<true>(p, simd::load(gradient + lane.j), lane);
     }
     gradient += r.gradient_step;

@@ -68,8 +68,27 @@ HINDSIGHT_INLINE void store(T* to, const Batch<T>& values) {
   values.store_unaligned(to);
 }
 
-/// Stores the first `count` < kWidth values. Loading needs no such care: blocks of the pool end
-/// with spare bytes that may be read.
+/// As many ones as a register has lanes, then as many zeros.
+template <class T>
+struct OnesThenZeros {
+  T lanes[static_cast<std::size_t>(2 * kWidth<T>)] = {};
+  constexpr OnesThenZeros() {
+    for (Size i = 0; i < kWidth<T>; ++i) lanes[i] = 1;
+  }
+};
+template <class T>
+inline constexpr OnesThenZeros<T> kOnesThenZeros;
+
+/// The first `count` values, and zeros in the lanes after them. Blocks of the pool end with spare
+/// bytes, so the whole register may be read, but what lies there must not reach a function: some
+/// of xsimd's choose how to compute by all lanes of the register.
+template <class T>
+HINDSIGHT_INLINE Batch<T> load_first(const T* from, Size count) {
+  const Batch<T> zero(T(0)), given = load(kOnesThenZeros<T>.lanes + kWidth<T> - count);
+  return xsimd::select(given != zero, load(from), zero);
+}
+
+/// Stores the first `count` values.
 template <class T>
 HINDSIGHT_INLINE void store_first(T* to, const Batch<T>& values, Size count) {
 #if defined(__AVX512F__)

@@ -107,7 +107,7 @@ struct Tangents<Leaf, T, N, L, K, Wanted> {
   static constexpr int kKept = 0;
   simd::Batch<T> value, tangent;
   HINDSIGHT_INLINE void compute(const Leaf&, const TangentLane<T>& lane) {
-    if constexpr (Wanted) value = simd::load(lane.in[2 * L] + lane.j);
+    if constexpr (Wanted) value = simd::load_first(lane.in[2 * L] + lane.j, lane.count);
     const T* from = lane.in[2 * L + 1];
     tangent = from ? simd::load(from + lane.j) : simd::Batch<T>(T(0));
   }
@@ -291,11 +291,12 @@ void tangent_forward_loop(const void* program, const ForwardRows& r) {
   for (Size row = 0; row < r.rows; ++row, out += r.out_step) {
     RootTangents<P, T> values;
     for (lane.j = 0; lane.j < r.length; lane.j += simd::kWidth<T>) {
+      lane.count = std::min(r.length - lane.j, simd::kWidth<T>);
       values.compute(p, lane);
-      if (lane.j + simd::kWidth<T> <= r.length) {
+      if (lane.count == simd::kWidth<T>) {
         simd::store(out + lane.j, values.tangent);
       } else {
-        simd::store_first(out + lane.j, values.tangent, r.length - lane.j);
+        simd::store_first(out + lane.j, values.tangent, lane.count);
       }
     }
     next_row<T, kCount>(in, r.in_step);
