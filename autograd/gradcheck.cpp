@@ -356,7 +356,9 @@ void check_options(const CheckOptions& o) {
 std::vector<Parameter> distinct(const std::vector<Parameter>& parameters) {
   std::vector<Parameter> result;
   std::set<const Parameter::Data*> seen;
-  for (const Parameter& p : parameters) {
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    if (!p) fail("check_gradients: parameter {} is empty", i);
     if (seen.insert(p.data()).second) result.push_back(p);
   }
   return result;

@@ -10,21 +10,27 @@
 namespace hindsight {
 
 InDouble::InDouble(const std::vector<Parameter>& parameters) : parameters_(parameters) {
-  for (Parameter& p : parameters_) {
-    values_.push_back(p.value());
-    p.data()->value =
-        p.dtype() == DType::f64 ? p.value().contiguous_copy() : p.value().to(DType::f64);
-    gradients_.push_back(std::exchange(p.data()->gradient, Gradient()));
+  // All that may throw comes first: no destructor restores what a constructor left half done.
+  for (const Parameter& p : parameters_) {
+    values_.push_back(p.dtype() == DType::f64 ? p.value().contiguous_copy()
+                                              : p.value().to(DType::f64));
     versions_.push_back(p.data()->version);
-    p.changed();
   }
+  gradients_.resize(parameters_.size());
+  exchange();
+  for (Parameter& p : parameters_) p.changed();
 }
 
 InDouble::~InDouble() {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    parameters_[i].data()->value = values_[i];
-    parameters_[i].data()->gradient = gradients_[i];
+  exchange();
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
     parameters_[i].data()->version = versions_[i];  // the value is unchanged
+}
+
+void InDouble::exchange() {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    std::swap(parameters_[i].data()->value, values_[i]);
+    std::swap(parameters_[i].data()->gradient, gradients_[i]);
   }
 }
 

@@ -13,8 +13,10 @@ class InDouble {
   InDouble& operator=(const InDouble&) = delete;
 
  private:
+  void exchange();
+
   std::vector<Parameter> parameters_;
-  std::vector<Tensor> values_;
+  std::vector<Tensor> values_;  // those that the parameters do not have just now
   std::vector<Gradient> gradients_;
   std::vector<std::uint64_t> versions_;
 };
