@@ -126,6 +126,8 @@ class Checkpoint final : public Operation {
   }
   // The walk goes through the segment, run again; the outputs hand on what arrives at its end.
   void push_forward(Pushforward& sweep) override {
+    for (Segment::Output& output : segment_->outputs)
+      output.tangent = Variable();  // of a sweep that threw
     if (!sweep.moves(*this)) return;
     const PlaceGuard there(place());
     Operation* const mark = segment_->tape->youngest();

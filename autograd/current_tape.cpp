@@ -25,6 +25,7 @@ class ThreadTapes {
   ~ThreadTapes() {
     const std::lock_guard<std::mutex> lock(lists);
     for (Tape::Current* entry = youngest_; entry; entry = entry->older_) entry->thread_ = nullptr;
+    change(nullptr);
   }
 
   void add(Tape::Current* entry) {

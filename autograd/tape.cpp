@@ -136,9 +136,8 @@ ParameterUse& Tape::use_of(const Parameter& parameter) {
 void Tape::check_output(const char* op, const Variable& output) const {
   if (!output || output.node()->tape != id_) {
     fail<TapeError>(
-        "{}: the output is not recorded on this tape: it depends on no parameter or watched input, "
-        "or was "
-        "computed before the tape began or after it was used up",
+        "{}: the output is not recorded on this tape: it depends on no parameter or watched "
+        "input, or was computed before the tape began or after it was used up",
         op);
   }
 }
@@ -175,8 +174,9 @@ void Tape::flush() {
 void Tape::backward(const Variable& loss) {
   if (busy_ > 0) {
     fail<TapeError>(
-        "backward: called within a sweep of the same tape, or within a checkpoint, it would use up "
-        "what these still need; call gradient(), or record on a tape of its own");
+        "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
+        "because it would free operations that these still need; call gradient(), or record on a "
+        "tape of its own");
   }
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {

@@ -155,6 +155,7 @@ class Tape {
   template <class F>
   void for_each_node(const Operation* before, const std::vector<Variable>& ends, F&& f) const;
   const Operation* older_than(const std::vector<Variable>& inputs) const;
+  bool used_up(const Variable& output) const;
   void seed(Sweep& sweep, std::size_t i, const Variable& output, const GradientOptions& options);
   Variable result(Sweep& sweep, std::size_t i, const Variable& input, bool throw_if_unused) const;
   template <class Reads>

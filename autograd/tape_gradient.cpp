@@ -124,13 +124,23 @@ void Tape::restore_between(const Operation* before, const std::vector<Variable>&
   });
 }
 
+/// Whether `backward` dropped the operation that computed it. All steps of a Sequence share a node.
+bool Tape::used_up(const Variable& output) const {
+  if (output.node()->tape != id_ || !output.node()->used_up) return false;
+  for (const Operation* op = last_; op; op = op->previous()) {
+    if (op->output().node() == output.node() && op->output().layout() == output.layout())
+      return false;
+  }
+  return true;
+}
+
 /// Starts the sweep with the cotangent of output i.
 void Tape::seed(Sweep& sweep, std::size_t i, const Variable& output,
                 const GradientOptions& options) {
-  if (output.node()->tape == id_ && output.node()->used_up) {
+  if (used_up(output)) {
     fail<TapeError>(
-        "gradient: output {} was computed after the operation that is being swept, and its own are "
-        "used up",
+        "gradient: output {} was computed after the operation that is being swept; backward() has "
+        "already freed the operations that computed it",
         i);
   }
   if (output.node()->tape != id_ || !output.node()->wanted) {

@@ -97,15 +97,32 @@ TEST_CASE("a sweep within a sweep that throws leaves the outer one as it was") {
   for (std::size_t i = 0; i < 2; ++i) CHECK(relative_difference(got[i], wanted[i]) < 1e-14);
 }
 
+TEST_CASE("a hook within backward sees the gradient of an earlier state of a sequence") {
+  Parameter p("p", kStart);
+  Tape tape;
+  Sequence states(3);
+  Tensor seen;
+  const Variable x = p;
+  const Variable first = states.put(0, square(x));
+  const Variable looked = hook_gradient(first, [&](const Variable&) {
+    const Variable ones(Tensor::full(first.shape(), 1, DType::f64));
+    seen = tape.gradient({first}, {x}, {.cotangents = {ones}})[0].value();
+  });
+  const Variable second = states.put(1, tanh(looked));
+  states.put(2, tanh(second));
+  tape.backward(sum(square(states.values())));
+  CHECK(relative_difference(seen, Variable(2 * Variable(kStart)).value()) < 1e-14);
+}
+
 TEST_CASE("what cannot work within a sweep throws TapeError") {
   SUBCASE("backward in a hook") {
     for (const How how : {How::gradient, How::backward, How::recorded}) {
       Hooked hooked([](Hooked& self, const Variable&) { self.tape.backward(self.early); });
-      CHECK(
-          message_of<TapeError>(
-              [&] { gradients_of(hooked.tape, hooked.loss, hooked.p, hooked.w, how); }) ==
-          "backward: called within a sweep of the same tape, or within a checkpoint, it would use "
-          "up what these still need; call gradient(), or record on a tape of its own");
+      CHECK(message_of<TapeError>(
+                [&] { gradients_of(hooked.tape, hooked.loss, hooked.p, hooked.w, how); }) ==
+            "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
+            "because it would free operations that these still need; call gradient(), or record on "
+            "a tape of its own");
       CHECK_FALSE(hooked.p.has_gradient());
     }
   }
@@ -123,10 +140,9 @@ TEST_CASE("what cannot work within a sweep throws TapeError") {
   SUBCASE("the gradient of something whose operations are used up") {
     Hooked hooked(
         [](Hooked& self, const Variable&) { self.tape.gradient(self.loss, self.leaves); });
-    CHECK(
-        message_of<TapeError>([&] { hooked.tape.backward(hooked.loss); }) ==
-        "gradient: output 0 was computed after the operation that is being swept, and its own are "
-        "used up");
+    CHECK(message_of<TapeError>([&] { hooked.tape.backward(hooked.loss); }) ==
+          "gradient: output 0 was computed after the operation that is being swept; backward() has "
+          "already freed the operations that computed it");
   }
   SUBCASE("backward in the function of a checkpoint") {
     Parameter p("p", kStart);
@@ -139,7 +155,7 @@ TEST_CASE("what cannot work within a sweep throws TapeError") {
                   return y;
                 },
                 {Variable(p)});
-          }).find("backward: called within") == 0);
+          }).find("backward: it cannot be called within") == 0);
     tape.backward(sum(Variable(p)));
     CHECK(p.gradient().at(0) == 1);
   }

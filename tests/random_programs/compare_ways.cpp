@@ -142,6 +142,7 @@ std::string failing_memory(Subject& s) {
   const auto phase = static_cast<Phase>(s.rng.below(kPhases));
   const Tensors direction = random_directions(s.own, s.rng.bits());
   std::unique_ptr<Recording> recording;
+  double pushed = 0;
   const auto run = [&] {
     switch (phase) {
       case kRecording:
@@ -151,7 +152,7 @@ std::string failing_memory(Subject& s) {
         recording->gradient();
         break;
       case kTangent:
-        recording->tangent(direction);
+        pushed = recording->tangent(direction);
         break;
       case kRecordedSweep:
         recording->recorded_gradient();
@@ -198,6 +199,8 @@ std::string failing_memory(Subject& s) {
     const std::string wrong = difference_of_bits(s.own, recording->gradient(), s.own_gradient);
     if (!wrong.empty()) return where("asked again: " + wrong);
   }
+  if (phase == kTangent && recording->tangent(direction) != pushed)
+    return where("the tangent asked again is another one");
   const std::int64_t before = in_use;
   clear();
   if (in_use != before) return where(fmt::format("{} bytes are never released", in_use - before));

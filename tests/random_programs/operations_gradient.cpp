@@ -29,7 +29,11 @@ Variable run_look(In call) {
   if (!x.recorded()) return x;
   const Variable y = sum(square(x));
   Tape* tape = Tape::current();
-  return hook_gradient(x, [=](const Variable&) { tape->gradient(y, {x}); });
+  return hook_gradient(x, [=](const Variable&) {
+    const Tensor got = tape->gradient(y, {x})[0].value(),
+                 wanted = Variable(2 * Variable(x.value())).value();
+    if (got.to_vector() != wanted.to_vector()) throw Error("the hook saw a wrong gradient");
+  });
 }
 
 /// A gradient that is part of the program, as in a gradient penalty. By a value of its own: that by
