@@ -82,7 +82,7 @@ Variable take(const Variable& table, const Indices& indices) {
   const Variable padded =
       Variable::make_padded(Shape{indices.elements(), trailing.elements()}, table.dtype());
   Layout layout;
-  padded.layout().reshape(shape, &layout);
+  if (!padded.layout().reshape(shape, &layout)) shape.refuse_size();
   return apply(
       "take", &table, 1, Retain::nothing, Variable(padded.node(), layout),
       [indices](Inputs in, const Tensor& out) {

@@ -12,13 +12,13 @@ enum class KeepDims : bool { no, yes };
 
 /// Sum. In double, rounded once at the end; of nothing: 0.
 Variable sum(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
-/// Mean. ShapeError for a result of no elements.
+/// Mean. ShapeError where there are results, each of no elements.
 Variable mean(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
-/// Variance of the whole population: mean((x - mean(x))^2). ShapeError for a result of no
-/// elements.
+/// Variance of the whole population: mean((x - mean(x))^2). ShapeError where there are
+/// results, each of no elements.
 Variable var(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Largest element; NaN where there is one. The largest share the gradient equally, as in PyTorch's
-/// amax. ShapeError for a result of no elements.
+/// amax. ShapeError where there are results, each of no elements.
 Variable max(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Smallest element likewise.
 Variable min(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);

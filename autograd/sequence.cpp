@@ -84,9 +84,9 @@ Variable Sequence::place(Size first, Size count, const Shape& shape, const Varia
   if (!whole_) {
     Shape whole = shape;
     whole.insert(0, steps_);
+    put_.resize(static_cast<std::size_t>(steps_));
     whole_ = Variable::make(whole, values.dtype());
     whole_.node()->in_parts = true;
-    put_.resize(static_cast<std::size_t>(steps_));
   }
   for (Size t = first; t < first + count; ++t) {
     if (put_[static_cast<std::size_t>(t)]) fail<IndexError>("Sequence: step {} is put twice", t);
@@ -100,12 +100,12 @@ Variable Sequence::place(Size first, Size count, const Shape& shape, const Varia
   check_same_dtype("Sequence", steps, values);
   const ProfileTimer timer;
   copy(values.value(), steps.value());
-  std::fill_n(put_.begin() + first, count, true);
   if (values.recorded()) {
     record_step(values, steps);
   } else {
     constants_ = true;
   }
+  std::fill_n(put_.begin() + first, count, true);
   // No operation computes a constant step again, so what reads the sequence holds its value.
   if (constants_) whole_.node()->computed = false;
   return steps;
