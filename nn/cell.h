@@ -1,6 +1,6 @@
 #pragma once
-#include <hindsight/autograd/indices.h>
-#include <hindsight/autograd/variable.h>
+#include <hindsight/autograd/tape/variable.h>
+#include <hindsight/autograd/tensor/indices.h>
 #include <hindsight/nn/module.h>
 
 #include <array>

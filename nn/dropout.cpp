@@ -1,4 +1,4 @@
-#include <hindsight/autograd/error.h>
+#include <hindsight/autograd/tensor/error.h>
 #include <hindsight/nn/dropout.h>
 #include <hindsight/nn/mode.h>
 

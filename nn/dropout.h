@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/dropout.h>
+#include <hindsight/autograd/ops/dropout.h>
 #include <hindsight/nn/module.h>
 
 namespace hindsight::nn {

@@ -1,5 +1,5 @@
-#include <hindsight/autograd/index_ops.h>
-#include <hindsight/autograd/scope.h>
+#include <hindsight/autograd/ops/indexing.h>
+#include <hindsight/autograd/tape/scope.h>
 #include <hindsight/nn/embedding.h>
 #include <hindsight/nn/init.h>
 

@@ -1,7 +1,7 @@
 #pragma once
-#include <hindsight/autograd/indices.h>
-#include <hindsight/autograd/random.h>
-#include <hindsight/autograd/variable.h>
+#include <hindsight/autograd/tape/variable.h>
+#include <hindsight/autograd/tensor/indices.h>
+#include <hindsight/autograd/tensor/random.h>
 #include <hindsight/nn/module.h>
 
 namespace hindsight::nn {

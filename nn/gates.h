@@ -1,8 +1,8 @@
 #pragma once
-#include <hindsight/autograd/fused.h>
-#include <hindsight/autograd/index_ops.h>
-#include <hindsight/autograd/matmul.h>
-#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/elementwise/elementwise.h>
+#include <hindsight/autograd/ops/indexing.h>
+#include <hindsight/autograd/ops/matmul.h>
+#include <hindsight/autograd/ops/rearrange.h>
 #include <hindsight/nn/cell.h>
 #include <hindsight/nn/init.h>
 

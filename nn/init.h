@@ -1,6 +1,6 @@
 #pragma once
-#include <hindsight/autograd/random.h>
-#include <hindsight/autograd/tensor.h>
+#include <hindsight/autograd/tensor/random.h>
+#include <hindsight/autograd/tensor/tensor.h>
 
 /// Initial values of parameters, float32. The random numbers come from the Rng that is passed.
 namespace hindsight::nn::init {

@@ -1,6 +1,6 @@
-#include <hindsight/autograd/matmul.h>
-#include <hindsight/autograd/scope.h>
-#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/ops/matmul.h>
+#include <hindsight/autograd/ops/rearrange.h>
+#include <hindsight/autograd/tape/scope.h>
 #include <hindsight/nn/init.h>
 #include <hindsight/nn/linear.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-#include <hindsight/autograd/random.h>
-#include <hindsight/autograd/variable.h>
+#include <hindsight/autograd/tape/variable.h>
+#include <hindsight/autograd/tensor/random.h>
 #include <hindsight/nn/module.h>
 
 namespace hindsight::nn {

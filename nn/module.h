@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/parameter.h>
+#include <hindsight/autograd/tape/parameter.h>
 
 #include <memory>
 #include <string>

@@ -1,10 +1,10 @@
-#include <hindsight/autograd/checkpoint.h>
-#include <hindsight/autograd/dropout.h>
-#include <hindsight/autograd/fused.h>
-#include <hindsight/autograd/scope.h>
-#include <hindsight/autograd/sequence.h>
-#include <hindsight/autograd/shape_ops.h>
-#include <hindsight/autograd/tape.h>
+#include <hindsight/autograd/derivatives/checkpoint.h>
+#include <hindsight/autograd/elementwise/elementwise.h>
+#include <hindsight/autograd/ops/dropout.h>
+#include <hindsight/autograd/ops/rearrange.h>
+#include <hindsight/autograd/ops/sequence.h>
+#include <hindsight/autograd/tape/scope.h>
+#include <hindsight/autograd/tape/tape.h>
 #include <hindsight/nn/mode.h>
 #include <hindsight/nn/recurrent.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/random.h>
+#include <hindsight/autograd/tensor/random.h>
 #include <hindsight/nn/cell.h>
 
 #include <memory>

@@ -16,7 +16,7 @@ namespace {
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are little-endian");
 
-using detail::shown;
+using detail::printable;
 
 constexpr std::uint64_t kMostHeader = 100'000'000;  // the limit of the format's own implementation
 
@@ -84,7 +84,7 @@ const StoredTensor* SafetensorsFile::find(const std::string& name) const {
 
 const StoredTensor& SafetensorsFile::at(const std::string& name) const {
   const StoredTensor* stored = find(name);
-  if (!stored) fail<FileError>("cannot read '{}': it has no tensor {}", path_, shown(name));
+  if (!stored) fail<FileError>("cannot read '{}': it has no tensor {}", path_, printable(name));
   return *stored;
 }
 
@@ -92,7 +92,7 @@ Tensor SafetensorsFile::tensor(const std::string& name) const {
   const StoredTensor& stored = at(name);
   if (stored.type != StoredType::f32 && stored.type != StoredType::f64) {
     fail<FileError>("cannot read '{}': tensor {} holds {}; F32 or F64 is needed", path_,
-                    shown(name), nn::name(stored.type));
+                    printable(name), nn::name(stored.type));
   }
   Tensor result(stored.shape, stored.type == StoredType::f32 ? DType::f32 : DType::f64);
   read(data_start_ + stored.begin, result.bytes(),
@@ -130,12 +130,12 @@ Indices SafetensorsFile::indices(const std::string& name) const {
       break;
     default:
       fail<FileError>("cannot read '{}': tensor {} holds {}; I64, I32 or BOOL is needed", path_,
-                      shown(name), nn::name(stored.type));
+                      printable(name), nn::name(stored.type));
   }
   for (Size i = 0; i < result.elements() && stored.type == StoredType::boolean; ++i) {
     if (result[i] > 1)
-      fail<FileError>("cannot read '{}': tensor {} holds {}, which is no BOOL", path_, shown(name),
-                      result[i]);
+      fail<FileError>("cannot read '{}': tensor {} holds {}, which is no BOOL", path_,
+                      printable(name), result[i]);
   }
   return result;
 }
@@ -146,23 +146,23 @@ namespace {
 
 /// A new file that takes the place of an old one when it is complete, and leaves no trace
 /// otherwise.
-class Replacement {
+class AtomicFile {
  public:
-  explicit Replacement(const std::string& path) : path_(path), target_(path) {
+  explicit AtomicFile(const std::string& path) : path_(path), target_(path) {
     struct stat status {};
     const bool exists = stat(path.c_str(), &status) == 0;
     if (exists && !S_ISREG(status.st_mode))
       fail<FileError>("cannot write '{}': it is {}", path, file_kind(status.st_mode));
-    if (exists) target_ = behind_links(path);
+    if (exists) target_ = resolve_links(path);
     create();
     if (exists) fchmod(descriptor_, status.st_mode & 07777);  // not every file system has modes
   }
-  ~Replacement() {
+  ~AtomicFile() {
     if (descriptor_ >= 0) close(descriptor_);
     if (!temporary_.empty()) unlink(temporary_.c_str());
   }
-  Replacement(const Replacement&) = delete;
-  Replacement& operator=(const Replacement&) = delete;
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(const void* data, std::size_t bytes) {
     const auto* at = static_cast<const char*>(data);
@@ -196,7 +196,7 @@ class Replacement {
   }
 
  private:
-  static std::filesystem::path behind_links(const std::string& path) {
+  static std::filesystem::path resolve_links(const std::string& path) {
     std::error_code failed;
     const std::filesystem::path target = std::filesystem::canonical(path, failed);
     return failed ? std::filesystem::path(path) : target;
@@ -237,8 +237,8 @@ std::string header_of(const std::string& path, const NamedTensors& tensors,
   Size at = 0;
   for (const auto& [name, tensor] : tensors) {
     if (!names.insert(name).second)
-      fail<FileError>("cannot write '{}': the name {} is taken", path, shown(name));
-    if (!tensor) fail<FileError>("cannot write '{}': tensor {} is empty", path, shown(name));
+      fail<FileError>("cannot write '{}': the name {} is taken", path, printable(name));
+    if (!tensor) fail<FileError>("cannot write '{}': tensor {} is empty", path, printable(name));
     std::vector<Size> sizes;
     for (int i = 0; i < tensor.rank(); ++i) sizes.push_back(tensor.size(i));
     const Size end = at + tensor.elements() * bytes_of(tensor.dtype());
@@ -267,7 +267,7 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   });
   const std::string header = header_of(path, sorted, metadata);
   const std::uint64_t length = header.size();
-  Replacement file(path);
+  AtomicFile file(path);
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
   for (const auto& [name, tensor] : sorted) {
@@ -277,6 +277,6 @@ void save_safetensors(const std::string& path, const NamedTensors& tensors,
   file.commit();
 }
 
-void check_saving(const std::string& path) { Replacement(path).rehearse(); }
+void check_saving(const std::string& path) { AtomicFile(path).rehearse(); }
 
 }  // namespace hindsight::nn

@@ -1,6 +1,6 @@
 #pragma once
-#include <hindsight/autograd/indices.h>
-#include <hindsight/autograd/tensor.h>
+#include <hindsight/autograd/tensor/indices.h>
+#include <hindsight/autograd/tensor/tensor.h>
 
 #include <cstdint>
 #include <map>
@@ -78,8 +78,8 @@ void check_saving(const std::string& path);
 
 namespace detail {
 
-/// A name from a file as messages show it: shown, cut and without control characters.
-std::string shown(const std::string& name);
+/// A name from a file as messages show it: printable, cut and without control characters.
+std::string printable(const std::string& name);
 
 /// Reads and checks the header of the file `path`, whose data has `data_bytes` bytes.
 void parse_safetensors_header(const std::string& path, const std::string& text,

@@ -8,12 +8,12 @@
 namespace hindsight::nn {
 namespace {
 
-using detail::shown;
+using detail::printable;
 
 constexpr StoredType kTypes[] = {StoredType::f32, StoredType::f64, StoredType::i32, StoredType::i64,
                                  StoredType::boolean};
 
-/// Takes the header's JSON in piece by piece and refuses the first piece that does not belong
+/// Takes the header's JSON in piece by piece and rejects the first piece that does not belong
 /// there: no tree is built, whatever a file holds.
 ///
 ///   {"__metadata__": {"key": "value"},
@@ -23,13 +23,13 @@ class HeaderReader : public nlohmann::json::json_sax_t {
   HeaderReader(const std::string& path, Metadata* metadata, std::vector<StoredTensor>* tensors)
       : path_(path), metadata_(metadata), tensors_(tensors) {}
 
-  bool null() override { refuse("null"); }
-  bool boolean(bool) override { refuse("a boolean"); }
-  bool number_integer(number_integer_t) override { refuse("a negative number"); }
+  bool null() override { reject("null"); }
+  bool boolean(bool) override { reject("a boolean"); }
+  bool number_integer(number_integer_t) override { reject("a negative number"); }
   bool number_float(number_float_t, const string_t&) override {
-    refuse("no whole number of 64 bits");
+    reject("no whole number of 64 bits");
   }
-  bool binary(binary_t&) override { refuse("binary"); }
+  bool binary(binary_t&) override { reject("binary"); }
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ == Place::shape) {
@@ -39,7 +39,7 @@ class HeaderReader : public nlohmann::json::json_sax_t {
     } else if (place_ == Place::offsets) {
       complain("has more than two data_offsets");
     } else {
-      refuse("a number");
+      reject("a number");
     }
     return true;
   }
@@ -50,7 +50,7 @@ class HeaderReader : public nlohmann::json::json_sax_t {
     } else if (place_ == Place::tensor && key_ == "dtype") {
       tensor_.type = type_named(text);
     } else {
-      refuse("text");
+      reject("text");
     }
     return true;
   }
@@ -63,7 +63,7 @@ class HeaderReader : public nlohmann::json::json_sax_t {
       tensor_ = {key_, {}, {}, 0, 0};
       inner_keys_.clear();
     } else {
-      refuse("an object");
+      reject("an object");
     }
     return true;
   }
@@ -71,11 +71,11 @@ class HeaderReader : public nlohmann::json::json_sax_t {
   bool key(string_t& key) override {
     std::set<std::string>& taken = place_ == Place::top ? names_ : inner_keys_;
     if (place_ == Place::tensor && key != "dtype" && key != "shape" && key != "data_offsets") {
-      complain(fmt::format("has an unknown field {}", shown(key)));
+      complain(fmt::format("has an unknown field {}", printable(key)));
     }
     if (!taken.insert(key).second) {
-      if (place_ == Place::tensor) complain(fmt::format("has two fields {}", shown(key)));
-      fail<FileError>("cannot read '{}': its header has two entries {}", path_, shown(key));
+      if (place_ == Place::tensor) complain(fmt::format("has two fields {}", printable(key)));
+      fail<FileError>("cannot read '{}': its header has two entries {}", path_, printable(key));
     }
     key_ = key;
     return true;
@@ -89,7 +89,7 @@ class HeaderReader : public nlohmann::json::json_sax_t {
 
   bool start_array(std::size_t) override {
     const bool belongs = place_ == Place::tensor && key_ != "dtype";
-    if (!belongs) refuse("a list");
+    if (!belongs) reject("a list");
     place_ = key_ == "shape" ? Place::shape : Place::offsets;
     offsets_ = 0;
     return true;
@@ -112,19 +112,19 @@ class HeaderReader : public nlohmann::json::json_sax_t {
   enum class Place { start, top, metadata, tensor, shape, offsets };
 
   [[noreturn]] void complain(const std::string& what) const {
-    fail<FileError>("cannot read '{}': tensor {} {}", path_, shown(tensor_.name), what);
+    fail<FileError>("cannot read '{}': tensor {} {}", path_, printable(tensor_.name), what);
   }
 
-  [[noreturn]] void refuse(const char* what) const {
+  [[noreturn]] void reject(const char* what) const {
     switch (place_) {
       case Place::start:
         fail<FileError>("cannot read '{}': its header is {}, not an object: another format", path_,
                         what);
       case Place::top:
         fail<FileError>("cannot read '{}': its header's entry {} is {}, not an object", path_,
-                        shown(key_), what);
+                        printable(key_), what);
       case Place::metadata:
-        fail<FileError>("cannot read '{}': its metadata {} is {}, not text", path_, shown(key_),
+        fail<FileError>("cannot read '{}': its metadata {} is {}, not text", path_, printable(key_),
                         what);
       case Place::tensor:
         complain(fmt::format("has a {} that is {}", key_, what));
@@ -141,7 +141,7 @@ class HeaderReader : public nlohmann::json::json_sax_t {
       if (text == name(type)) return type;
     }
     complain(fmt::format("has the element type {}; F32, F64, I32, I64 and BOOL can be read",
-                         shown(text)));
+                         printable(text)));
   }
 
   void add_axis(std::uint64_t size) {
@@ -205,15 +205,15 @@ void check_offsets(const std::string& path, const std::vector<StoredTensor>& ten
       fail<FileError>(
           "cannot read '{}': tensor {} reaches to byte {} of the data, but the file has {}: "
           "truncated",
-          path, shown(tensor.name), tensor.end, data_bytes);
+          path, printable(tensor.name), tensor.end, data_bytes);
     }
     if (tensor.begin < at) {
-      fail<FileError>("cannot read '{}': tensors {} and {} overlap", path, shown(previous->name),
-                      shown(tensor.name));
+      fail<FileError>("cannot read '{}': tensors {} and {} overlap", path,
+                      printable(previous->name), printable(tensor.name));
     }
     if (tensor.begin > at) {
       fail<FileError>("cannot read '{}': the {} bytes before tensor {} belong to no tensor", path,
-                      tensor.begin - at, shown(tensor.name));
+                      tensor.begin - at, printable(tensor.name));
     }
     at = tensor.end;
     previous = &tensor;
@@ -244,7 +244,7 @@ const char* name(StoredType type) {
 
 namespace detail {
 
-std::string shown(const std::string& name) {
+std::string printable(const std::string& name) {
   std::size_t length = std::min<std::size_t>(name.size(), 80);
   const auto inside_character = [&] {
     return length < name.size() && (name[length] & 0xC0) == 0x80;

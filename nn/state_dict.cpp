@@ -5,24 +5,24 @@
 namespace hindsight::nn {
 namespace {
 
-using detail::shown;
+using detail::printable;
 
 DType dtype_of_stored(const std::string& path, const StoredTensor& stored) {
   if (stored.type == StoredType::f32) return DType::f32;
   if (stored.type == StoredType::f64) return DType::f64;
   fail<FileError>("cannot load '{}': {} holds {}, which no parameter does", path,
-                  shown(stored.name), name(stored.type));
+                  printable(stored.name), name(stored.type));
 }
 
 void check_fits(const std::string& path, const StoredTensor& stored, const Parameter& parameter) {
   const DType dtype = dtype_of_stored(path, stored);
   if (dtype != parameter.dtype()) {
     fail<FileError>("cannot load '{}': parameter {} is {} in the file and {} in the model", path,
-                    shown(stored.name), name(dtype), name(parameter.dtype()));
+                    printable(stored.name), name(dtype), name(parameter.dtype()));
   }
   if (stored.shape != parameter.shape()) {
     fail<FileError>("cannot load '{}': parameter {} has shape {} in the file and {} in the model",
-                    path, shown(stored.name), stored.shape, parameter.shape());
+                    path, printable(stored.name), stored.shape, parameter.shape());
   }
 }
 
@@ -43,13 +43,13 @@ void load(const std::string& path, const Module& module) {
   for (const StoredTensor& stored : file.tensors()) {
     if (names.count(stored.name) == 0) {
       fail<FileError>("cannot load '{}': it holds a parameter {} that the model lacks", path,
-                      shown(stored.name));
+                      printable(stored.name));
     }
   }
   for (const auto& [name, parameter] : parameters) {
     const StoredTensor* stored = file.find(name);
     if (!stored)
-      fail<FileError>("cannot load '{}': it lacks the model's parameter {}", path, shown(name));
+      fail<FileError>("cannot load '{}': it lacks the model's parameter {}", path, printable(name));
     check_fits(path, *stored, parameter);
   }
   std::vector<Tensor> values;  // all of them before the first one changes

@@ -1,4 +1,4 @@
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/tensor/simd.h>
 #include <hindsight/optim/adam.h>
 
 #include <algorithm>
@@ -66,9 +66,9 @@ Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options,
   }
   for (std::size_t i = 0; i < parameters.size();
        ++i) {  // now, so that no later step asks the system for memory
-    remembered(first_, parameters[i], i);
-    remembered(second_, parameters[i], i);
-    if (options.amsgrad) remembered(largest_, parameters[i], i);
+    state_of(first_, parameters[i], i);
+    state_of(second_, parameters[i], i);
+    if (options.amsgrad) state_of(largest_, parameters[i], i);
   }
 }
 
@@ -100,10 +100,10 @@ void Adam::update(std::size_t i, const Tensor& gradient, double scale) {
         of(1 / std::sqrt(correction2)),
         of(options_.epsilon),
     };
-    T* top = options_.amsgrad ? remembered(largest_, parameter, i).template data<T>() : nullptr;
+    T* top = options_.amsgrad ? state_of(largest_, parameter, i).template data<T>() : nullptr;
     apply_rule(rule, gradient.data<T>(), parameter.value().data<T>(),
-               remembered(first_, parameter, i).template data<T>(),
-               remembered(second_, parameter, i).template data<T>(), top, gradient.elements());
+               state_of(first_, parameter, i).template data<T>(),
+               state_of(second_, parameter, i).template data<T>(), top, gradient.elements());
   });
 }
 

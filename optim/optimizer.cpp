@@ -74,7 +74,7 @@ Report Optimizer::step() {
   Report report;
   report.gradient_norm = norm();
   const bool finite = std::isfinite(report.gradient_norm);
-  if (!finite && options_.on_non_finite == OnNonFinite::raise) refuse();
+  if (!finite && options_.on_non_finite == OnNonFinite::raise) throw_not_finite();
   report.skipped = !finite && options_.on_non_finite == OnNonFinite::skip;
   report.shrunk = !finite && options_.on_non_finite == OnNonFinite::shrink;
   report.clipped = finite && options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
@@ -119,7 +119,7 @@ double Optimizer::norm() const {
   return std::sqrt(squares);
 }
 
-void Optimizer::refuse() const {
+void Optimizer::throw_not_finite() const {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (gradients_[i] && !all_finite(gradients_[i])) {
       fail<NonFiniteError>("optimizer: the gradient of {} is not finite in step {}",
@@ -129,8 +129,8 @@ void Optimizer::refuse() const {
   fail<NonFiniteError>("optimizer: the norm of the gradient overflows in step {}", steps_ + 1);
 }
 
-Tensor& Optimizer::remembered(std::vector<Tensor>& memory, const Parameter& parameter,
-                              std::size_t i) {
+Tensor& Optimizer::state_of(std::vector<Tensor>& memory, const Parameter& parameter,
+                            std::size_t i) {
   if (memory.size() <= i) memory.resize(i + 1);
   if (!memory[i] || memory[i].dtype() != parameter.dtype())
     memory[i] = memory[i] ? memory[i].to(parameter.dtype())

@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/parameter.h>
+#include <hindsight/autograd/tape/parameter.h>
 
 #include <string>
 #include <vector>
@@ -57,13 +57,13 @@ class Optimizer {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   /// A tensor like parameter i for what the rule remembers, zero at first. Where the parameter's
   /// element type has changed, the memory is converted as its value was.
-  static Tensor& remembered(std::vector<Tensor>& memory, const Parameter& parameter, std::size_t i);
+  static Tensor& state_of(std::vector<Tensor>& memory, const Parameter& parameter, std::size_t i);
 
  private:
   void collect();
   void regularize();
-  double norm() const;               // of all gradients of the step
-  [[noreturn]] void refuse() const;  // a gradient that is not finite
+  double norm() const;                         // of all gradients of the step
+  [[noreturn]] void throw_not_finite() const;  // a gradient that is not finite
 
   std::vector<Parameter> parameters_;
   std::vector<Tensor> gradients_;  // of the step under way; empty where a parameter has none

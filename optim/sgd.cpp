@@ -15,8 +15,8 @@ Sgd::Sgd(const std::vector<Parameter>& parameters, const SgdOptions& options)
   }
   started_.resize(parameters.size());
   for (std::size_t i = 0; options.momentum > 0 && i < parameters.size(); ++i) {
-    remembered(momentum_, parameters[i],
-               i);  // now, so that no later step asks the system for memory
+    state_of(momentum_, parameters[i],
+             i);  // now, so that no later step asks the system for memory
   }
 }
 
@@ -35,7 +35,7 @@ void Sgd::update(std::size_t i, const Tensor& gradient, double scale) {
     }
     const bool first = !started_[i];
     started_[i] = true;
-    T* b = remembered(momentum_, parameter, i).template data<T>();
+    T* b = state_of(momentum_, parameter, i).template data<T>();
     const T mu = first ? T(0) : static_cast<T>(options_.momentum),
             keep = first ? T(1) : static_cast<T>(1 - options_.dampening);
     const T ahead = options_.nesterov ? static_cast<T>(options_.momentum) : T(1),

@@ -16,7 +16,8 @@ constexpr double kMemory = 1.0 / 30;  // weight of a chunk in the recent mean
 
 /// Reads the streams chunk by chunk; `loss_of` gives a chunk's loss and moves the states on.
 template <class LossOf>
-Pass read(const Streams& streams, Size chunk, const GoOn& go_on, LossOf&& loss_of) {
+Pass read(const Streams& streams, Size chunk, const ProgressCallback& on_progress,
+          LossOf&& loss_of) {
   const Clock::time_point start = Clock::now();
   nn::States states;
   Pass pass;
@@ -32,7 +33,7 @@ Pass read(const Streams& streams, Size chunk, const GoOn& go_on, LossOf&& loss_o
     pass.nats = total / static_cast<double>(pass.steps);
     pass.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     pass.characters_per_second = static_cast<double>(pass.steps * streams.batch()) / pass.seconds;
-    if (!go_on(pass)) break;
+    if (!on_progress(pass)) break;
   }
   return pass;
 }
@@ -89,17 +90,17 @@ double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::State
   }
 }
 
-Pass CharTrainer::train(const Streams& streams, const GoOn& go_on) {
-  return read(streams, options_.chunk, go_on,
+Pass CharTrainer::train(const Streams& streams, const ProgressCallback& on_progress) {
+  return read(streams, options_.chunk, on_progress,
               [this](const Indices& symbols, const Indices& next, nn::States* states) {
                 return learn(symbols, next, states);
               });
 }
 
-Pass CharTrainer::validate(const Streams& streams, const GoOn& go_on) {
+Pass CharTrainer::validate(const Streams& streams, const ProgressCallback& on_progress) {
   const nn::Evaluation mode;
   const Tape::Pause pause;
-  const Pass pass = read(streams, options_.chunk, go_on,
+  const Pass pass = read(streams, options_.chunk, on_progress,
                          [this](const Indices& symbols, const Indices& next, nn::States* states) {
                            CharModel::Prediction prediction = model_(symbols, *states);
                            *states = std::move(prediction.final);

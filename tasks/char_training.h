@@ -31,7 +31,7 @@ struct Pass {
 };
 
 /// Called after every chunk; false ends the pass there.
-using GoOn = std::function<bool(const Pass&)>;
+using ProgressCallback = std::function<bool(const Pass&)>;
 
 double bits(double nats);
 
@@ -43,10 +43,10 @@ class CharTrainer {
   CharTrainer(const CharModel& model, const CharTrainingOptions& options);
 
   /// One pass of training. NonFiniteError naming the step when the loss or a gradient is no number.
-  Pass train(const Streams& streams, const GoOn& go_on);
+  Pass train(const Streams& streams, const ProgressCallback& on_progress);
   /// One pass without learning. NonFiniteError when the loss is no number: the last update may have
   /// spoilt the model, whose loss training sees only in the next step.
-  Pass validate(const Streams& streams, const GoOn& go_on);
+  Pass validate(const Streams& streams, const ProgressCallback& on_progress);
 
   optim::Optimizer& optimizer() { return optimizer_; }
 

@@ -70,10 +70,10 @@ class TrainRun {
                                 grouped(corpus_.valid.length() * options_.batch), backend()));
     for (epoch_ = 1; epoch_ <= options_.epochs; ++epoch_) {
       const Pass train =
-          trainer_.train(corpus_.train, [this](const Pass& pass) { return go_on(pass, 1); });
+          trainer_.train(corpus_.train, [this](const Pass& pass) { return on_progress(pass, 1); });
       if (!train.complete()) return interrupted();
       const Pass valid = trainer_.validate(
-          corpus_.valid, [this](const Pass& pass) { return go_on(pass, kValidationCost); });
+          corpus_.valid, [this](const Pass& pass) { return on_progress(pass, kValidationCost); });
       if (!valid.complete()) return interrupted();
       progress_.print(epoch_line(where(), train, valid));
       if (metrics_) {
@@ -110,7 +110,7 @@ class TrainRun {
   std::string where() const { return fmt::format("epoch {}/{}", epoch_, options_.epochs); }
 
   /// Counts and shows what is done; `cost` is that of a character.
-  bool go_on(const Pass& pass, double cost) {
+  bool on_progress(const Pass& pass, double cost) {
     if (progress_.due()) {
       const double train = static_cast<double>(corpus_.train.steps());
       const double valid = kValidationCost * static_cast<double>(corpus_.valid.steps());
@@ -157,7 +157,7 @@ int run_sample(const SampleOptions& options) {
       fail<FileError>("cannot write the text: {}", std::strerror(errno));
     last = byte;
   };
-  bool started = false;  // so that nothing is written when the prime is refused
+  bool started = false;  // so that nothing is written when the prime is rejected
   sample(model, options.sampling, [&](char byte) {
     if (!std::exchange(started, true))
       std::for_each(options.sampling.prime.begin(), options.sampling.prime.end(), put);

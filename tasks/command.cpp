@@ -1,7 +1,7 @@
 #include "command.h"
 
 #include <fmt/format.h>
-#include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/tensor/blas.h>
 
 #include <charconv>
 #include <cmath>

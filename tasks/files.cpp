@@ -1,7 +1,7 @@
 #include "files.h"
 
 #include <fcntl.h>
-#include <hindsight/autograd/error.h>
+#include <hindsight/autograd/tensor/error.h>
 #include <unistd.h>
 
 #include <cerrno>

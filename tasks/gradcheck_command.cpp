@@ -1,4 +1,4 @@
-#include <hindsight/autograd/gradcheck.h>
+#include <hindsight/autograd/gradcheck/gradcheck.h>
 #include <hindsight/nn/safetensors.h>
 
 #include <algorithm>
@@ -60,7 +60,7 @@ int run_gradcheck(const GradcheckOptions& o) {
   Progress progress;
   CheckOptions options = o.check;
   options.absolute = kAbsolute * options.relative;
-  options.go_on = [&](Size done, Size all) {
+  options.on_progress = [&](Size done, Size all) {
     if (progress.due())
       progress.show(fmt::format("{} of {} compared ({} %)", done, all, 100 * done / all));
     return !interrupt.came();

@@ -50,7 +50,7 @@ Json blamed(const Culprit& culprit) {
               {"operation", culprit.operation},
               {"place", culprit.place},
               {"recorded_by_sweep", culprit.in_sweep}};
-  if (culprit.time_step != Place::kNoStep) result["time_step"] = culprit.time_step;
+  if (culprit.time_step != ScopePath::kNoStep) result["time_step"] = culprit.time_step;
   if (culprit.kind == Culprit::Kind::value) return result;
   result["input"] = culprit.input;
   result["shape"] = sizes(culprit.shape);

@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/gradcheck.h>
+#include <hindsight/autograd/gradcheck/gradcheck.h>
 
 #include <string>
 

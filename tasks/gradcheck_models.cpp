@@ -1,6 +1,6 @@
 #include "gradcheck_models.h"
 
-#include <hindsight/autograd/shape_ops.h>
+#include <hindsight/autograd/ops/rearrange.h>
 #include <hindsight/nn/init.h>
 #include <hindsight/nn/lstm.h>
 #include <hindsight/nn/rnn.h>

@@ -1,7 +1,7 @@
 #include "info.h"
 
-#include <hindsight/autograd/blas.h>
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/tensor/blas.h>
+#include <hindsight/autograd/tensor/simd.h>
 
 #include <filesystem>
 

@@ -1,4 +1,4 @@
-#include <hindsight/autograd/gradcheck.h>
+#include <hindsight/autograd/gradcheck/gradcheck.h>
 
 #include <chrono>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "source_text.h"
 
-#include <hindsight/autograd/error.h>
+#include <hindsight/autograd/tensor/error.h>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/indices.h>
+#include <hindsight/autograd/tensor/indices.h>
 
 #include <array>
 #include <cstdint>

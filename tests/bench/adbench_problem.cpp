@@ -1,6 +1,6 @@
 #include "adbench_problem.h"
 
-#include <hindsight/autograd/error.h>
+#include <hindsight/autograd/tensor/error.h>
 
 #include <cctype>
 #include <charconv>
@@ -90,15 +90,15 @@ AdbenchProblem read_adbench(const std::string& path) {
   p.bits = words.count("bits", 1);
   const std::int64_t promised = numbers_promised(p);
   std::int64_t found = 0;
-  const auto refuse = [&](const char* how) {
+  const auto reject = [&](const char* how) {
     fail<FileError>(
         "{}: holds {} numbers after its counts; {} layers, {} characters and {} bits {}", path,
         found, p.layers, p.characters, p.bits, how);
   };
-  if (promised == kMostNumbers) refuse("are more than any memory holds");
+  if (promised == kMostNumbers) reject("are more than any memory holds");
   const auto read = [&](std::int64_t count, std::vector<double>* to) {
     for (std::int64_t i = 0; i < count; ++i, ++found) {
-      if (!words.next()) refuse(fmt::format("need {}", promised).c_str());
+      if (!words.next()) reject(fmt::format("need {}", promised).c_str());
       to->push_back(words.number());
     }
   };

@@ -1,6 +1,6 @@
 #include "handwritten.h"
 
-#include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/tensor/blas.h>
 
 #include <memory>
 

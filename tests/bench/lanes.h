@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/simd.h>
+#include <hindsight/autograd/tensor/simd.h>
 
 #include <algorithm>
 #include <cstdint>

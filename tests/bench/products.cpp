@@ -1,6 +1,6 @@
 #include "products.h"
 
-#include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/tensor/blas.h>
 
 #include <algorithm>
 #include <chrono>

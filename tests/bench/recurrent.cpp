@@ -1,5 +1,5 @@
 #include <fmt/format.h>
-#include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/tensor/blas.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include <hindsight/autograd/blas.h>
+#include <hindsight/autograd/tensor/blas.h>
 
 #include <cstdio>
 

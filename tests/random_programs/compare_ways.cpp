@@ -15,7 +15,7 @@ std::size_t some_input(Subject& s) {
 
 void forget_gradients(const Instance& instance) {
   for (std::size_t i = 0; i < instance.count(); ++i) {
-    if (instance.is_parameter(i)) instance.parameter(i).data()->gradient.forget();
+    if (instance.is_parameter(i)) instance.parameter(i).data()->gradient.clear();
   }
 }
 

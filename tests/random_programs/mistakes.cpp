@@ -92,10 +92,10 @@ std::vector<Use> uses_of(const Instance& instance) {
 Variable mistaken(const Variable& value,
                   const std::function<Tensor(const Tensor&, const Tensor&)>& wrong) {
   return apply(
-      Plant::kOperation, {value}, Retain::inputs, value.shape(), value.dtype(),
+      Plant::kOperation, {value}, Save::inputs, value.shape(), value.dtype(),
       [](Inputs in, const Tensor& out) { copy(in[0], out); },
-      [wrong](Flow& flow) {
-        flow.add(0, Variable(wrong(flow.gradient.value(), flow.input(0).value())));
+      [wrong](BackwardContext& ctx) {
+        ctx.add(0, Variable(wrong(ctx.gradient.value(), ctx.input(0).value())));
       });
 }
 

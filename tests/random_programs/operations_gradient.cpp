@@ -15,12 +15,12 @@ bool choose_factor(Chooser& choose, Step& step) {
 /// x (1 + x) under an operation of the user's own.
 Variable run_apply(In call) {
   return apply(
-      "mine", {call[0]}, Retain::inputs, call[0].shape(), call[0].dtype(),
+      "mine", {call[0]}, Save::inputs, call[0].shape(), call[0].dtype(),
       [](Inputs in, const Tensor& out) {
         const Tensor x = in[0];
         for (Size i = 0; i < out.elements(); ++i) out.set(i, x.at(i) * (1 + x.at(i)));
       },
-      [](Flow& flow) { flow.add(0, flow.gradient * (1 + 2 * flow.input(0))); });
+      [](BackwardContext& ctx) { ctx.add(0, ctx.gradient * (1 + 2 * ctx.input(0))); });
 }
 
 /// A hook that asks the tape for another gradient while it is swept.

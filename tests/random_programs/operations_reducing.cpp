@@ -100,10 +100,10 @@ const std::vector<Operation>& reducing_operations() {
       {"cumsum(%0, #0)", value_and_axis(), [](In x) { return cumsum(x[0], x.axis(0)); }},
       {"logcumsumexp(%0, #0)", value_and_axis(),
        [](In x) { return logcumsumexp(x[0], x.axis(0)); }},
-      {"decaying_sum(%0, %1, #0, reverse #1)", choose_decay,
+      {"linear_recurrence(%0, %1, #0, reverse #1)", choose_decay,
        [](In x) {
-         return decaying_sum(x[0], x[1], x.axis(0),
-                             x.number(1) != 0 ? Direction::reverse : Direction::forward);
+         return linear_recurrence(x[0], x[1], x.axis(0),
+                                  x.number(1) != 0 ? Direction::reverse : Direction::forward);
        }},
   };
   return kAll;

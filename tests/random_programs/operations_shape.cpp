@@ -188,7 +188,7 @@ Variable run_flip_rows(In x) {
   Rng rng(x.step.seed);
   std::vector<Size> lengths;
   for (Size b = 0; b < x[0].size(1); ++b) lengths.push_back(rng.below(x[0].size(0) + 1));
-  return flip_rows(x[0], lengths);
+  return reverse_sequence(x[0], lengths);
 }
 
 bool choose_pad(Chooser& choose, Step& step) {
@@ -269,7 +269,7 @@ const std::vector<Operation>& shape_operations() {
        [](In x) { return chunk<2>(x[0])[static_cast<std::size_t>(x.number(0))]; }},
       {"flip(%0, {#*})", choose_axes,
        [](In x) { return flip(x[0], numbers_from<Axes, int>(x, 0)); }},
-      {"flip_rows(%0, lengths ~)", choose_lengths, run_flip_rows},
+      {"reverse_sequence(%0, lengths ~)", choose_lengths, run_flip_rows},
       {"pad(%0, #0, #1, #2, $0)", choose_pad,
        [](In x) { return pad(x[0], x.axis(0), x.number(1), x.number(2), x.real(0)); }},
       {"assemble({%*} along axis #0, overlapping by #1)", choose_assemble, run_assemble},

@@ -1,0 +1,271 @@
+#include <hindsight/autograd/derivatives/checkpoint.h>
+#include <hindsight/autograd/derivatives/forward_sweep.h>
+#include <hindsight/autograd/tape/observer.h>
+#include <hindsight/autograd/tape/sweep.h>
+#include <hindsight/autograd/tensor/on_exit.h>
+#include <hindsight/autograd/tensor/random.h>
+
+#include <cstring>
+#include <utility>
+
+namespace hindsight {
+namespace {
+
+thread_local bool recording_all = false;
+
+/// A number that two tensors share when all their bits are alike, and hardly otherwise.
+std::uint64_t fingerprint(const Tensor& values) {
+  const Tensor dense = values.dense();
+  const std::byte* bytes = dense.bytes();
+  const auto count = static_cast<std::size_t>(dense.elements() * bytes_of(dense.dtype()));
+  std::uint64_t print = count;
+  for (std::size_t i = 0; i < count; i += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes + i, std::min(sizeof word, count - i));
+    print = (print ^ word) * 0x9E3779B97F4A7C15u;
+    print ^= print >> 29;
+  }
+  return print;
+}
+
+/// The values in a block of their own, not as a part of something larger that would live as long.
+Tensor alone(const Variable& x) {
+  const Tensor values = x.value();
+  const bool all = values.contiguous() &&
+                   values.buffer().bytes() == values.elements() * bytes_of(values.dtype());
+  return all ? values : values.contiguous_copy();
+}
+
+/// What it takes to run a checkpoint's function again.
+struct Segment {
+  /// An output that the function computed. Others, constants and what it was given, need nothing.
+  struct Output {
+    std::size_t index;  // among all that it returned
+    std::uint64_t print;
+    Variable gradient;  // on the way back
+    Variable tangent;   // in forward mode
+    Tensor value;       // computed again
+  };
+  Tape* tape;
+  Operation* operation = nullptr;  // that stands for it
+  CheckpointFunction fn;
+  std::vector<Variable> inputs;
+  RandomRun random;
+  std::vector<Output> outputs;
+
+  std::vector<Variable> run_again();
+  void restore();
+};
+
+/// Records the function once more, at the end of the tape, of which it sees what was there the
+/// first time. TapeError where it computes something else than before.
+std::vector<Variable> Segment::run_again() {
+  const Tape::Busy busy(*tape);
+  const Tape::Rewound rewound(*tape, *operation);
+  const Tape::Current recording(tape);
+  const RandomRun::Repeated random_numbers(&random);
+  std::vector<Variable> results = fn(inputs);
+  for (const Output& output : outputs) {
+    if (output.index < results.size() && results[output.index] &&
+        fingerprint(results[output.index].value()) == output.print)
+      continue;
+    const std::string place = ScopePath::current().to_string();
+    fail<TapeError>(
+        "checkpoint{}: run again, the function returned another output {} than at first; what it "
+        "captured, and modes such as Evaluation, must be the same in the sweep",
+        place.empty() ? "" : " in " + place, output.index);
+  }
+  return results;
+}
+
+/// Computes the values of all outputs again.
+void Segment::restore() {
+  const Operation* mark = tape->youngest();
+  const OnExit dropped{[&] { tape->drop_after(mark); }};
+  const std::vector<Variable> results = run_again();
+  for (Output& output : outputs) output.value = alone(results[output.index]);
+}
+
+/// Stands for the segment. Its output is one number for each of the segment's outputs, whose
+/// gradient says which of these have one.
+class Checkpoint final : public Operation {
+ public:
+  Checkpoint(std::shared_ptr<Segment> segment, const std::vector<Variable>& inputs)
+      : segment_(std::move(segment)) {
+    for (const Variable& input : inputs)
+      inputs_.emplace_back(input, Operand::Save::nothing, segment_->tape->id());
+  }
+  const char* name() const override { return "checkpoint"; }
+  std::pair<const Operand*, int> inputs() const override {
+    return {inputs_.data(), static_cast<int>(inputs_.size())};
+  }
+  void run() override {
+    Node* node = output_.node();
+    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+  }
+  void backward(ReverseSweep& sweep) override {
+    const Tensor reached = sweep.gradient_variable(output_).value();
+    const ScopeGuard there(place());
+    Tape* tape = segment_->tape;
+    const Operation* mark = tape->youngest();
+    try {
+      std::vector<Variable> results = segment_->run_again();
+      for (std::size_t i = 0; i < segment_->outputs.size(); ++i) {
+        Segment::Output& output = segment_->outputs[i];
+        output.value = Tensor();
+        const Variable gradient = std::exchange(output.gradient, Variable());
+        if (reached.at(static_cast<Size>(i)) == 0) continue;
+        sweep.add(Operand(results[output.index], Operand::Save::nothing, tape->id()), gradient);
+      }
+      results.clear();
+      sweep.recorded() ? tape->differentiate_recorded(mark, sweep) : tape->backward_to(mark);
+    } catch (...) {
+      tape->drop_after(mark);
+      throw;
+    }
+  }
+  // The walk goes through the segment, run again; the outputs hand on what arrives at its end.
+  void jvp(ForwardSweep& sweep) override {
+    for (Segment::Output& output : segment_->outputs)
+      output.tangent = Variable();  // of a sweep that threw
+    if (!sweep.moves(*this)) return;
+    const ScopeGuard there(place());
+    Operation* const mark = segment_->tape->youngest();
+    const std::vector<Variable> results = segment_->run_again();
+    const std::unique_ptr<ForwardSweep> inside = sweep.nested();
+    inside->run(mark);
+    for (Segment::Output& output : segment_->outputs)
+      output.tangent = inside->tangent(results[output.index]);
+  }
+
+ private:
+  std::shared_ptr<Segment> segment_;
+  std::vector<Operand, pool::Allocator<Operand>> inputs_;
+};
+
+/// Hands the gradient of one output on to the segment.
+class CheckpointOutput final : public Operation {
+ public:
+  CheckpointOutput(std::shared_ptr<Segment> segment, std::size_t which, const Variable& joint)
+      : segment_(std::move(segment)),
+        which_(which),
+        input_(Variable(joint.node(), joint.layout().slice(0, static_cast<Size>(which), 1)),
+               Operand::Save::nothing, segment_->tape->id()) {}
+  const char* name() const override { return "checkpoint_output"; }
+  std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
+  void run() override {
+    Segment::Output& output = segment_->outputs[which_];
+    if (!output.value) {
+      const ScopeGuard there(place());
+      segment_->restore();
+    }
+    output_.node()->value = std::exchange(output.value, Tensor()).buffer();
+  }
+  void backward(ReverseSweep& sweep) override {
+    segment_->outputs[which_].gradient = sweep.gradient_variable(output_);
+    sweep.add(input_, Variable(Tensor::full({1}, 1, input_.node()->dtype)));
+  }
+  void jvp(ForwardSweep& sweep) override {
+    const Variable tangent = std::exchange(segment_->outputs[which_].tangent, Variable());
+    if (tangent) sweep.set(output_, tangent);
+  }
+
+ private:
+  std::shared_ptr<Segment> segment_;
+  std::size_t which_;
+  Operand input_;
+};
+
+/// What was recorded after `mark`, seen as one operation.
+struct Contents {
+  std::vector<bool> computed;    // of each result, whether it was computed there
+  std::vector<Variable> inputs;  // what was read that had been recorded before
+};
+
+template <class F>
+void for_each_after(const Operation* mark, const Tape& tape, F&& f) {
+  for (const Operation* op = mark ? mark->next() : tape.oldest(); op; op = op->next()) f(*op);
+}
+
+Contents contents_after(const Operation* mark, const Tape& tape,
+                        const std::vector<Variable>& results) {
+  Contents contents;
+  const auto for_inputs = [](const Operation& op, auto&& f) {
+    const auto [inputs, count] = op.inputs();
+    for (int i = 0; i < count; ++i) {
+      if (inputs[i].recorded()) f(inputs[i]);
+    }
+  };
+  const OnExit unmark{[&] {
+    for_each_after(mark, tape, [&](const Operation& op) {
+      for_inputs(op, [](const Operand& input) { input.node()->visited = false; });
+      op.output().node()->visited = false;
+    });
+  }};
+  for_each_after(mark, tape, [](const Operation& op) { op.output().node()->visited = true; });
+  for (const Variable& result : results)
+    contents.computed.push_back(result && result.node()->visited);
+  for_each_after(mark, tape, [&](const Operation& op) {
+    for_inputs(op, [&](const Operand& input) {
+      if (input.node()->visited) return;
+      input.node()->visited = true;
+      contents.inputs.push_back(input.variable());
+    });
+  });
+  for_each_after(mark, tape, [](const Operation& op) {
+    op.output().node()->tape = 0;  // a constant for whoever holds it: no operation leads to it
+  });
+  return contents;
+}
+
+/// Replaces the results that the segment computed by outputs of one Checkpoint.
+void record(const std::shared_ptr<Segment>& segment, const Contents& contents,
+            std::vector<Variable>* results) {
+  const auto count = static_cast<Size>(segment->outputs.size());
+  const Variable joint = Variable::make({count}, (*results)[segment->outputs[0].index].dtype());
+  {
+    const OperationScope scope;
+    segment->operation = new_operation<Checkpoint>(segment, contents.inputs).release();
+    segment->operation->record_output(joint);
+  }
+  for (std::size_t i = 0; i < segment->outputs.size(); ++i) {
+    const OperationScope scope;
+    Variable& result = (*results)[segment->outputs[i].index];
+    new_operation<CheckpointOutput>(segment, i, joint).release()->record_output(result);
+  }
+}
+
+}  // namespace
+
+detail::WithoutCheckpoints::WithoutCheckpoints() : outer_(std::exchange(recording_all, true)) {}
+detail::WithoutCheckpoints::~WithoutCheckpoints() { recording_all = outer_; }
+
+std::vector<Variable> detail::checkpoint(CheckpointFunction fn,
+                                         const std::vector<Variable>& inputs) {
+  Tape* tape = Tape::current();
+  if (!tape || recording_all) return fn(inputs);
+  const auto segment = std::allocate_shared<Segment>(pool::Allocator<Segment>());
+  segment->tape = tape;
+  segment->fn = std::move(fn);
+  segment->inputs = inputs;
+  const Operation* mark = tape->youngest();
+  std::vector<Variable> results;
+  {
+    const Tape::Busy busy(*tape);
+    const RandomRun::Noted random_numbers(&segment->random);
+    results = segment->fn(inputs);
+  }
+  if (tape->youngest() == mark) return results;
+  const Contents contents = contents_after(mark, *tape, results);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!contents.computed[i]) continue;
+    const Tensor values = alone(results[i]);
+    segment->outputs.push_back({i, fingerprint(values), {}, {}, {}});
+    results[i] = Variable(values);
+  }
+  tape->drop_after(mark);
+  if (!segment->outputs.empty()) record(segment, contents, &results);
+  return results;
+}
+
+}  // namespace hindsight

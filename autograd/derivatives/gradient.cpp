@@ -1,0 +1,252 @@
+#include <hindsight/autograd/derivatives/recorded_sweep.h>
+#include <hindsight/autograd/tape/parameter_use.h>
+#include <hindsight/autograd/tape/sweep.h>
+#include <hindsight/autograd/tensor/on_exit.h>
+
+#include <optional>
+#include <utility>
+
+namespace hindsight {
+
+/// Calls `f` with the node of every output and input of the operations after `before`, of every
+/// parameter, and of `ends` that belong to this tape; more than once with some.
+template <class F>
+void Tape::for_each_node(const Operation* before, const std::vector<Variable>& ends, F&& f) const {
+  for (const Operation* op = before ? before->next() : first_; op; op = op->next()) {
+    f(op->output().node());
+    const auto [inputs, count] = op->inputs();
+    for (int i = 0; i < count; ++i) {
+      if (inputs[i].recorded()) f(inputs[i].node());
+    }
+  }
+  for (const ParameterUse* use = uses_; use; use = use->next) f(use->leaf);
+  for (const Variable& end : ends) {  // an input whose views are the outputs has no operation
+    if (end.node()->tape == id_) f(end.node());
+  }
+}
+
+/// What a sweep keeps on the nodes of its tape, set aside so that another sweep can run within it.
+class Tape::SetAside {
+ public:
+  SetAside(Tape& tape, const Operation* before, const std::vector<Variable>& ends) {
+    for (ParameterUse* use = tape.uses_; use; use = use->next) use->flush();
+    collect(tape, before, ends);
+    for (State& state : states_) {
+      Node* node = state.node;
+      node->add_record();
+      state.own_gradient = std::exchange(node->own_gradient, Gradient());
+      state.gradient = node->gradient;
+      state.contributions = std::exchange(node->contributions, nullptr);
+      state.needs_gradient = node->needs_gradient;
+      state.keep_gradient = std::exchange(node->keep_gradient, false);
+    }
+  }
+  SetAside(const SetAside&) = delete;
+  SetAside& operator=(const SetAside&) = delete;
+  ~SetAside() {
+    for (State& state : states_) {
+      Node* node = state.node;
+      node->own_gradient = std::move(state.own_gradient);
+      node->gradient = state.gradient;
+      node->contributions = state.contributions;
+      node->needs_gradient = state.needs_gradient;
+      node->keep_gradient = state.keep_gradient;
+      node->drop_record();
+    }
+  }
+
+ private:
+  struct State {
+    Node* node;
+    Gradient own_gradient = {};
+    Gradient* gradient = nullptr;
+    Contribution* contributions = nullptr;
+    bool needs_gradient = false, keep_gradient = false;
+  };
+
+  // Each node once. Where memory fails nothing is changed yet.
+  void collect(const Tape& tape, const Operation* before, const std::vector<Variable>& ends) {
+    const OnExit unmark{[&] {
+      for (const State& state : states_) state.node->visited = false;
+    }};
+    tape.for_each_node(before, ends, [&](Node* node) {
+      if (node->visited) return;
+      states_.push_back({node});
+      node->visited = true;
+    });
+  }
+
+  std::vector<State> states_;
+};
+
+/// The operation that computed the oldest of the inputs: what comes before it does not depend on
+/// them. Null where that may be the first one.
+const Operation* Tape::older_than(const std::vector<Variable>& inputs) const {
+  for (const Variable& input : inputs) {
+    if (!input.node()->computed && !input.node()->in_parts) return nullptr;  // no operation did
+  }
+  std::size_t found = 0;
+  for (const Operation* op = last_; op; op = op->previous()) {
+    const Operand& output = op->output();
+    for (const Variable& input : inputs) {
+      if (output.node() != input.node()) continue;
+      if (!input.node()->in_parts || output.layout() == input.layout()) ++found;
+    }
+    if (found == inputs.size()) return op;
+  }
+  return nullptr;
+}
+
+// Only what lies between the inputs and the end of the tape gets a gradient.
+void Tape::mark_needed(const Operation* before, const std::vector<Variable>& inputs) {
+  for_each_node(before, {}, [](Node* node) { node->needs_gradient = false; });
+  for (const Variable& input : inputs) input.node()->needs_gradient = true;
+  for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
+    const auto [operands, count] = op->inputs();
+    // Several operations may fill one sequence: true stays true.
+    bool needs = op->output().node()->needs_gradient;
+    for (int i = 0; i < count; ++i) needs = needs || operands[i].needs_gradient();
+    op->output().node()->needs_gradient = needs;
+  }
+}
+
+// A recorded sweep reads the inputs of the operations that lead from what is wanted to `outputs`.
+void Tape::restore_between(const Operation* before, const std::vector<Variable>& outputs) {
+  std::unordered_set<const Node*> leading;
+  for (const Variable& output : outputs) leading.insert(output.node());
+  restore_values(before, [&](const Operation& op) {
+    const Node* output = op.output().node();
+    if (!output->needs_gradient || leading.count(output) == 0) return false;
+    const auto [inputs, count] = op.inputs();
+    for (int i = 0; i < count; ++i) {
+      if (inputs[i].needs_gradient()) leading.insert(inputs[i].node());
+    }
+    return true;
+  });
+}
+
+/// Whether `backward` dropped the operation that computed it. All steps of a Sequence share a node.
+bool Tape::used_up(const Variable& output) const {
+  if (output.node()->tape != id_ || !output.node()->used_up) return false;
+  for (const Operation* op = last_; op; op = op->previous()) {
+    if (op->output().node() == output.node() && op->output().layout() == output.layout())
+      return false;
+  }
+  return true;
+}
+
+/// Starts the sweep with the cotangent of output i.
+void Tape::seed(ReverseSweep& sweep, std::size_t i, const Variable& output,
+                const GradientOptions& options) {
+  if (used_up(output)) {
+    fail<TapeError>(
+        "gradient: output {} was computed after the operation that is being swept; backward() has "
+        "already freed the operations that computed it",
+        i);
+  }
+  if (output.node()->tape != id_ || !output.node()->needs_gradient) {
+    if (options.throw_if_unused)
+      fail<TapeError>("gradient: output {} does not depend on any input", i);
+    return;
+  }
+  // A second handle to the caller's cotangent, whose memory the sweep must not take over.
+  Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
+  if (options.cotangents.empty() && output.shape().elements() != 1) {
+    fail<TapeError>(
+        "gradient: output {} has shape {}; a scalar, or a cotangent of that shape, is needed", i,
+        output.shape());
+  }
+  if (!options.cotangents.empty() && weight.shape() != output.shape()) {
+    fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(),
+                     weight.shape());
+  }
+  if (weight && weight.dtype() != output.dtype()) {
+    fail<DTypeError>("gradient: output {} is {} but its cotangent {}", i, name(output.dtype()),
+                     name(weight.dtype()));
+  }
+  if (!weight) weight = Variable(Tensor::full(output.shape(), 1, output.dtype()));
+  // Recorded, so that a gradient that is not computed from it with Variables is detected.
+  if (options.create_graph && !weight.recorded()) weight = watch(weight.value());
+  sweep.add(Operand(output, Operand::Save::nothing, id_), weight);
+}
+
+/// The gradient of input i at the end of the sweep.
+Variable Tape::result(ReverseSweep& sweep, std::size_t i, const Variable& input,
+                      bool throw_if_unused) const {
+  const Operand operand(input, Operand::Save::nothing, id_);
+  const Node* node = input.node();
+  if (throw_if_unused && node->gradient->empty() && !node->contributions) {
+    const Parameter* parameter = parameter_of(operand);
+    fail<TapeError>("gradient: no output depends on input {}{}", i,
+                    parameter ? ", the parameter " + parameter->name() : "");
+  }
+  return sweep.gradient_variable(operand);
+}
+
+std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
+                                     const std::vector<Variable>& inputs,
+                                     const GradientOptions& options) {
+  if (!options.cotangents.empty() && options.cotangents.size() != outputs.size()) {
+    fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(),
+                    outputs.size());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!inputs[i] || inputs[i].node()->tape != id_)
+      fail<TapeError>("gradient: input {} is not recorded on this tape", i);
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i]) fail<TapeError>("gradient: output {} is an empty Variable", i);
+  }
+  check_parameters("gradient");
+  std::vector<Variable> ends = outputs;
+  ends.insert(ends.end(), inputs.begin(), inputs.end());
+  const Operation* const before = older_than(inputs);
+  const Busy busy(*this);
+  std::optional<SetAside> outer;
+  if (busy_ > 1) outer.emplace(*this, before, ends);
+  const OnExit reset{[&] { reset_marks(before, ends); }};
+  // A recorded sweep goes on this tape; another leaves no trace.
+  const Current recording(options.create_graph ? this : nullptr);
+
+  Operation* const youngest = last_;
+  for (const Variable& end : ends) {
+    if (end.node()->tape == id_)
+      end.node()->needs_gradient = false;  // also an output older than all inputs
+  }
+  mark_needed(before, inputs);
+  if (options.create_graph) restore_between(before, outputs);
+  for (ParameterUse* use = uses_; use; use = use->next)
+    use->leaf->gradient = &use->leaf->own_gradient;
+  const auto run = [&](ReverseSweep&& sweep) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) seed(sweep, i, outputs[i], options);
+    for (const Variable& input : inputs) input.node()->keep_gradient = true;
+    sweep_back(sweep, youngest, before, [](Operation& op, bool swept) {
+      Node* node = op.output().node();
+      if (swept && !node->keep_gradient && !node->in_parts) node->own_gradient.release();
+    });
+    flush();
+    check_parameters("gradient");
+    std::vector<Variable> results;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      results.push_back(result(sweep, i, inputs[i], options.throw_if_unused));
+    return results;
+  };
+  return options.create_graph ? run(RecordedSweep(*this))
+                              : run(MemorySweep(ReverseSweep::After::keep));
+}
+
+// After a gradient() that kept the tape: gradients are dropped, parameters' own are back in place.
+void Tape::reset_marks(const Operation* before, const std::vector<Variable>& ends) {
+  for_each_node(before, ends, [](Node* node) {
+    node->own_gradient.release();
+    if (node->contributions) clear_contributions(node);
+    node->needs_gradient = true;
+    node->keep_gradient = false;
+  });
+  for (ParameterUse* use = uses_; use; use = use->next) {
+    use->discard();  // of a sweep that threw
+    use->leaf->gradient = &use->parameter.data()->gradient;
+  }
+}
+
+}  // namespace hindsight

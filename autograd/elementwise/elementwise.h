@@ -1,0 +1,92 @@
+#pragma once
+#include <hindsight/autograd/elementwise/fused_operation.h>
+#include <hindsight/autograd/elementwise/instances.h>
+
+/// From an expression to one pass over memory: the compiler makes the expression's program
+/// (program.h) into two loops (value_loops.h); fused_operation.cpp finds the rows and runs the
+/// loops over them.
+namespace hindsight {
+namespace detail {
+
+template <std::size_t N>
+constexpr auto all_true() {
+  std::array<bool, N> result{};
+  for (bool& b : result) b = true;
+  return result;
+}
+
+/// The kernels of a program's tangent.
+template <class P>
+struct TangentKernels {
+  static constexpr TangentTraits<P> kTraits{};
+  static constexpr int kSavedCount = RootDualNode<P, float>::kSavedCount;
+  static_assert(
+      kSavedCount <= kMaxLeaves,
+      "an expression of more than 32 expensive functions: name a part of it as a Variable");
+  static constexpr FusedKernels kKernels{
+      name_of_root<P>,
+      nullptr,
+      TangentTraits<P>::kCount,
+      0,
+      {tangent_forward_loop<P, float>, tangent_forward_loop<P, double>},
+      {tangent_backward_loop<P, float>, tangent_backward_loop<P, double>},
+      nullptr,
+      kTraits.reads.data(),
+      kTraits.receives.data(),
+      kTraits.gradient_group.data(),
+      nullptr};
+};
+
+template <class P>
+class FusedOperationOf final : public FusedOperation {
+ public:
+  static constexpr int kLeaves = leaves_of<P>;
+  static constexpr auto kReadsLeaf = leaf_reads<P>();
+  static constexpr auto kMeetingFunctions = meeting_functions<P>();
+  static constexpr auto kReceives = all_true<leaves_of<P>>();
+  static constexpr auto kGradientGroups = gradient_groups<P>();
+  static_assert(kLeaves <= kMaxLeaves,
+                "an expression of more than 32 operands: name a part of it as a Variable");
+  static constexpr FusedKernels kKernels{name_of_root<P>,
+                                         kMeetingFunctions.data(),
+                                         kLeaves,
+                                         ValueNode<P, float, 0, 0, false, true>::kSavedCount,
+                                         {forward_loop<P, float>, forward_loop<P, double>},
+                                         {backward_loop<P, float>, backward_loop<P, double>},
+                                         differentiate<P>,
+                                         kReadsLeaf.data(),
+                                         kReceives.data(),
+                                         kGradientGroups.data(),
+                                         &TangentKernels<P>::kKernels};
+
+  FusedOperationOf(const P& p, const Variable* const* leaves, std::uint64_t tape)
+      : FusedOperation(&kKernels, own_, &own_program_), own_program_(p) {
+    for (int k = 0; k < kLeaves; ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      own_[k] =
+          Operand(*leaves[k], kReadsLeaf[i] ? Operand::Save::value : Operand::Save::nothing, tape);
+    }
+  }
+  static FusedOperation* record(const void* program, const Variable* const* leaves,
+                                std::uint64_t tape) {
+    return new_operation<FusedOperationOf>(*static_cast<const P*>(program), leaves, tape).release();
+  }
+
+ private:
+  P own_program_;
+  Operand own_[kLeaves];
+};
+
+}  // namespace detail
+
+template <class F, class... Arguments>
+Variable::Variable(const Expression<F, Arguments...>& expression) {
+  const auto program = detail::program_of(expression);
+  using Fused = detail::FusedOperationOf<std::decay_t<decltype(program)>>;
+  std::array<const Variable*, static_cast<std::size_t>(Fused::kLeaves)> leaves;
+  std::size_t next = 0;
+  detail::for_each_leaf(expression, [&](const Variable& leaf) { leaves[next++] = &leaf; });
+  *this = detail::evaluate(Fused::kKernels, &program, leaves.data(), Fused::record);
+}
+
+}  // namespace hindsight

@@ -1,0 +1,119 @@
+#include <hindsight/autograd/elementwise/elementwise.h>
+#include <hindsight/autograd/elementwise/loop_nest.h>
+#include <hindsight/autograd/tape/observer.h>
+#include <hindsight/autograd/tape/tape.h>
+
+namespace hindsight::detail {
+
+/// The tangent of a recorded expression, which outlives it on the tape. Operands as tangent.h says.
+class TangentOperation final : public FusedOperation {
+ public:
+  TangentOperation(const FusedOperation& of, const Variable* tangents, const Variable* saved,
+                   std::uint64_t tape)
+      : FusedOperation(of.kernels_->tangent, nullptr, of.program_),
+        of_(of),
+        memory_(static_cast<Size>(sizeof(Operand)) * of.kernels_->tangent->leaves) {
+    operands_ = memory_.data<Operand>();
+    const auto keep = [&](int i) {
+      return kernels_->reads_leaf[i] ? Operand::Save::value : Operand::Save::nothing;
+    };
+    const int leaves = of.kernels_->leaves;
+    for (int k = 0; k < leaves; ++k) {
+      new (operands_ + 2 * k) Operand(of.operands_[k].variable(), keep(2 * k), tape);
+      Operand* tangent = new (operands_ + 2 * k + 1) Operand();
+      if (tangents[k]) *tangent = Operand(tangents[k], keep(2 * k + 1), tape);
+    }
+    for (int q = 0; q < of.kernels_->saved; ++q)
+      new (operands_ + 2 * leaves + q) Operand(saved[q], Operand::Save::value, tape);
+  }
+  ~TangentOperation() override {
+    for (int i = 0; i < kernels_->leaves; ++i) operands_[i].~Operand();
+  }
+
+  void start(const Variable& output) {
+    output_ = Operand(output, Operand::Save::nothing, 0);
+    run();
+  }
+
+  // The saved values are inputs that depend on other inputs, the leaves.
+  void run_from_inputs() override {
+    of_.run_saved();
+    run();
+  }
+  void backward(ReverseSweep& sweep) override {
+    if (sweep.recorded()) return backward_recorded(sweep);
+    FusedOperation::backward(sweep);
+  }
+
+ private:
+  void backward_recorded(ReverseSweep& sweep) const;
+
+  const FusedOperation& of_;
+  Buffer memory_;
+};
+
+// The expression's own way back gives the gradients of the tangents; how these change along the
+// tangents are the gradients of the leaves. Both on copies of the leaves, whose tangents are their
+// own.
+void TangentOperation::backward_recorded(ReverseSweep& sweep) const {
+  Tape& tape = *Tape::current();
+  const int leaves = of_.kernels_->leaves;
+  std::array<Variable, kMaxLeaves> copies, gradients;
+  const std::unique_ptr<ForwardSweep> along = sweep.forward();
+  for (int k = 0; k < leaves; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    const Operand& tangent = operands_[2 * k + 1];
+    const Variable leaf = operands_[2 * k].variable();
+    copies[i] = tangent.node() ? Variable(1.0 * leaf) : leaf;
+    if (tangent.node()) along->seed(copies[i], tangent.variable());
+  }
+  Operation* const mark = tape.youngest();
+  of_.kernels_->differentiate(program_, copies.data(), sweep.gradient_variable(output_),
+                              gradients.data());
+  along->run(mark);
+  for (int k = 0; k < leaves; ++k) {
+    const Variable& gradient = gradients[static_cast<std::size_t>(k)];
+    if (operands_[2 * k + 1].node()) sweep.add(operands_[2 * k + 1], gradient);
+    if (const Variable change = along->tangent(gradient)) sweep.add(operands_[2 * k], change);
+  }
+}
+
+// Kept values lie in planes, row by row of the loops that computed them.
+Variable FusedOperation::saved_values(int q) const {
+  const Shape& shape = output_.shape();
+  const LoopNest loops =
+      make_loop_nest(shape, kernels_->leaves, [&](int k) { return layout_of(k); });
+  const SavedLayout planes(loops, kernels_->saved);
+  Layout layout(shape);
+  Size inside = 1, rows = 1;  // elements of a row, then rows, within the axes seen so far
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    const bool in_row = inside < loops.length();
+    layout.set_stride(axis, in_row ? inside : rows * planes.row);
+    (in_row ? inside : rows) *= shape[axis];
+  }
+  layout.offset = q * planes.plane;
+  return Variable(Tensor(saved_, layout, output_.node()->dtype));
+}
+
+void FusedOperation::jvp(ForwardSweep& sweep) {
+  if (!kernels_->tangent) return sweep.transpose(*this);
+  std::array<Variable, kMaxLeaves> tangents, saved;
+  bool moves = false;
+  for (int k = 0; k < kernels_->leaves; ++k) {
+    const auto i = static_cast<std::size_t>(k);
+    tangents[i] = sweep.tangent(operands_[k]);
+    moves = moves || tangents[i];
+  }
+  if (!moves || output_.shape().elements() == 0) return;
+  const OperationScope scope;
+  for (int q = 0; q < kernels_->saved; ++q) saved[static_cast<std::size_t>(q)] = saved_values(q);
+  const Variable output = Variable::make(output_.shape(), output_.node()->dtype);
+  auto tangent =
+      new_operation<TangentOperation>(*this, tangents.data(), saved.data(), Tape::current()->id());
+  tangent->start(output);
+  tangent.release()->record_output(output);
+  scope.computed(kernels_->name, output);
+  sweep.set(output_, output);
+}
+
+}  // namespace hindsight::detail

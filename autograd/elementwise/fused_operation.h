@@ -1,0 +1,48 @@
+#pragma once
+#include <hindsight/autograd/elementwise/kernels.h>
+#include <hindsight/autograd/tape/operation.h>
+
+namespace hindsight::detail {
+
+/// A recorded expression.
+class FusedOperation : public Operation {
+ public:
+  const char* name() const override { return kernels_->name; }
+  std::pair<const Operand*, int> inputs() const override { return {operands_, kernels_->leaves}; }
+  void run() override;
+  void backward(ReverseSweep& sweep) override;
+  void jvp(ForwardSweep& sweep) override;
+  bool jvp_reads_only_saved() const override { return kernels_->tangent != nullptr; }
+  Size saved_bytes() const override { return saved_ ? saved_.bytes() : 0; }
+
+ protected:
+  FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
+      : kernels_(kernels), operands_(operands), program_(program) {}
+  /// Computes the values that are saved for backward again.
+  void run_saved() const;
+
+ private:
+  friend class TangentOperation;
+  friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
+                           FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
+  void backward_recorded(ReverseSweep& sweep);
+  void compute(const Buffer& value, const Buffer& saved) const;
+  Variable saved_values(int q) const;
+  /// Where the row loops find operand k; null where it is left out.
+  const Layout* layout_of(int k) const {
+    return operands_[k].node() ? &operands_[k].layout() : nullptr;
+  }
+  const std::byte* values_of(int k) const;
+  const FusedKernels* kernels_;
+  Operand* operands_;
+  const void* program_;
+  Buffer saved_;
+};
+
+/// Computes an expression's value and records it when a leaf is on the current tape. `record` makes
+/// the operation of the program's own type.
+Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
+                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
+                                            std::uint64_t tape));
+
+}  // namespace hindsight::detail

@@ -1,0 +1,97 @@
+#pragma once
+#include <hindsight/autograd/elementwise/kernels.h>
+
+#include <algorithm>
+#include <array>
+
+/// How the loops of a fused operation run over an output and its operands in memory.
+namespace hindsight::detail {
+
+/// The loops over an output and its operands: axes that lie evenly in memory for all are merged.
+/// Group 0 is the innermost (the row), group 1 counts rows, the others lie outside.
+struct LoopNest {
+  int groups = 0;
+  int leaves = 0;
+  bool dense = true;  ///< every operand has stride 1 along a row
+  std::array<Size, kMaxRank> extent{};
+  std::array<std::array<Size, kMaxOperands>, kMaxRank> step;  // [group][leaf], elements
+
+  Size length() const { return extent[0]; }
+  Size rows() const {
+    Size count = 1;
+    for (int g = 1; g < groups; ++g) count *= extent[static_cast<std::size_t>(g)];
+    return count;
+  }
+};
+
+/// layout_of(k) is where leaf k lies, null for one that is left out: it goes along with the others.
+template <class LayoutOf>
+LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
+  LoopNest loops;
+  loops.leaves = leaves;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    const Size extent = shape[axis];
+    if (extent == 1) continue;
+    const auto g = static_cast<std::size_t>(loops.groups);
+    auto& step = loops.step[g];
+    bool merges = loops.groups > 0;
+    for (int k = 0; k < leaves; ++k) {
+      const auto i = static_cast<std::size_t>(k);
+      const Layout* layout = layout_of(k);
+      const Size even = g == 0 ? 1 : loops.step[g - 1][i] * loops.extent[g - 1];
+      const int own = layout ? axis - (shape.rank() - layout->rank()) : 0;
+      step[i] = !layout ? even : own < 0 || layout->shape[own] == 1 ? 0 : layout->stride(own);
+      merges = merges && step[i] == even;
+    }
+    if (merges) {
+      loops.extent[g - 1] *= extent;
+    } else {
+      loops.extent[g] = extent;
+      ++loops.groups;
+    }
+  }
+  if (loops.groups == 0) {
+    loops.groups = 1;
+    loops.extent[0] = 1;
+    std::fill_n(loops.step[0].data(), leaves, 1);
+  }
+  if (loops.groups == 1)
+    std::fill_n(loops.step[1].data(), leaves, 0);  // one row: no step to the next
+  for (int k = 0; k < leaves; ++k)
+    loops.dense = loops.dense && loops.step[0][static_cast<std::size_t>(k)] == 1;
+  return loops;
+}
+
+/// Where the saved values of a row lie: planes padded to whole vectors.
+struct SavedLayout {
+  Size plane, row;
+  SavedLayout(const LoopNest& loops, int saved)
+      : plane((loops.length() + 15) / 16 * 16), row(plane * saved) {}
+  Size elements(const LoopNest& loops) const { return row * loops.rows(); }
+};
+
+/// Computes a program's value; `in` is null for leaves that its loop does not read.
+void run_forward(const FusedKernels& kernels, const void* program, const LoopNest& loops,
+                 DType dtype, const std::byte* const* in, std::byte* out, std::byte* saved);
+
+/// Hands the gradient of a program's value on to its leaves.
+struct BackwardPass {
+  BackwardPass(const FusedKernels& k, const void* p, const LoopNest& l, DType t, const std::byte* g,
+               const std::byte* saved_values)
+      : kernels(k), program(p), loops(l), dtype(t), gradient(g), saved(saved_values) {}
+
+  const FusedKernels& kernels;
+  const void* program;
+  const LoopNest& loops;
+  DType dtype;
+  const std::byte* gradient;
+  const std::byte* saved;
+  // Of each leaf; null where its value is not read or its gradient not wanted.
+  std::array<const std::byte*, kMaxOperands> in;
+  std::array<std::byte*, kMaxOperands> to;
+  std::array<bool, kMaxOperands> accumulate;
+
+  void run();
+};
+
+}  // namespace hindsight::detail

@@ -1,0 +1,242 @@
+#include <hindsight/autograd/ops/apply.h>
+#include <hindsight/autograd/ops/matmul.h>
+#include <hindsight/autograd/ops/rearrange.h>
+#include <hindsight/autograd/tape/observer.h>
+#include <hindsight/autograd/tape/parameter_use.h>
+#include <hindsight/autograd/tape/sweep.h>
+#include <hindsight/autograd/tensor/matrix_product.h>
+
+#include <algorithm>
+
+namespace hindsight {
+namespace {
+
+/// The values of a matrix in the form that multiplies fastest as a right side: a transposed
+/// parameter comes from a copy made once a tape. One row gains nothing by it.
+Tensor right_side(const Operand& b, const Layout& layout, Size rows) {
+  ParameterUse* use = rows > 1 ? use_of_transposed(b.node(), layout) : nullptr;
+  if (use) return use->transposed();
+  Layout view = layout;
+  view.offset += b.node()->base;
+  return {b.node()->value, view, b.node()->dtype};
+}
+
+/// The two sides of a product.
+struct Factors {
+  Variable a, b;
+};
+
+/// y = a b for two matrices, or the sum of two such products.
+class MatrixProduct final : public Operation {
+ public:
+  MatrixProduct(const Variable& a, const Variable& b, std::uint64_t tape) { factors(a, b, tape); }
+  MatrixProduct(const Factors& first, const Factors& second, std::uint64_t tape)
+      : MatrixProduct(first.a, first.b, tape) {
+    factors(second.a, second.b, tape);
+  }
+  ~MatrixProduct() override {
+    if (output_.node() && output_.node()->use == uses_[0]) output_.node()->use = nullptr;
+  }
+  const char* name() const override { return "matmul"; }
+  std::pair<const Operand*, int> inputs() const override { return {inputs_, 2 * count_}; }
+
+  void run() override {
+    Node* node = output_.node();
+    if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    for (int i = 0; i < count_; ++i) {
+      const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+      multiply_into(a.variable().value(), right_side(b, b.layout(), a.shape()[0]), i > 0,
+                    node->value.data<std::byte>(), output_.layout());
+    }
+  }
+
+  void start(const Variable& output) {
+    output_ = Operand(output, Operand::Save::nothing, 0);
+    run();
+    output.node()->use = uses_[0];
+  }
+
+  void backward(ReverseSweep& sweep) override {
+    const Variable recorded = sweep.recorded() ? sweep.gradient_variable(output_) : Variable();
+    const Tensor gradient = sweep.recorded() ? Tensor() : ReverseSweep::gradient(output_);
+    for (int i = 0; i < count_; ++i) {
+      const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+      if (sweep.recorded()) {
+        if (a.needs_gradient()) sweep.add(a, matmul(recorded, transpose(b.variable())));
+        if (b.needs_gradient()) sweep.add(b, matmul(transpose(a.variable()), recorded));
+        continue;
+      }
+      if (a.needs_gradient()) add_left(a, b, gradient);
+      if (!b.needs_gradient()) continue;
+      if (uses_[i]) {
+        uses_[i]->defer(b.layout(), a.variable().value(), gradient);
+      } else {
+        add_weight_gradient(b.node(), b.layout(), a.variable().value(), gradient);
+      }
+    }
+  }
+
+  void jvp(ForwardSweep& sweep) override;
+  bool jvp_reads_only_saved() const override { return true; }
+
+ private:
+  void factors(const Variable& a, const Variable& b, std::uint64_t tape) {
+    inputs_[2 * count_] = Operand(a, keep(b, tape), tape);
+    inputs_[2 * count_ + 1] = Operand(b, keep(a, tape), tape);
+    const Node* weight = b.node();
+    if (weight->tape == tape && weight->use && weight->use->leaf == weight) {
+      uses_[count_] = weight->use;
+      weight->use->prepare(b.layout(), b.dtype());
+    }
+    ++count_;
+  }
+
+  // A side's value is read for the other side's gradient; a parameter's is there anyway.
+  static Operand::Save keep(const Variable& other, std::uint64_t tape) {
+    return other.node()->tape == tape ? Operand::Save::value : Operand::Save::nothing;
+  }
+
+  static void add_left(const Operand& a, const Operand& b, const Tensor& gradient) {
+    const Tensor weight = right_side(b, b.layout().permute({1, 0}), gradient.size(0));
+    if (!fits_blas(a.layout())) {
+      Tensor product(a.shape(), gradient.dtype());
+      multiply_into(gradient, weight, false, product.buffer().data<std::byte>(), product.layout());
+      const Gradient::Target to = ReverseSweep::target(a);
+      return copy(product, a.node()->gradient->memory(a.layout(), gradient.dtype()), to.accumulate);
+    }
+    const Gradient::Target to = ReverseSweep::target(a);
+    multiply_into(gradient, weight, to.accumulate, to.base, a.layout());
+  }
+
+  int count_ = 0;
+  Operand inputs_[4];
+  ParameterUse* uses_[2] = {};
+};
+
+/// a b, or a b + c d where `second` is not null; recorded where one of the factors is.
+Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
+  const Variable &a = first.a, &b = first.b;
+  const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
+  const Tape* tape = Tape::current();
+  const auto on_tape = [&](const Factors& f) {
+    return f.a.node()->tape == tape->id() || f.b.node()->tape == tape->id();
+  };
+  const OperationScope scope;
+  if (tape && (on_tape(first) || (second && on_tape(*second)))) {
+    auto product = second ? new_operation<MatrixProduct>(first, *second, tape->id())
+                          : new_operation<MatrixProduct>(a, b, tape->id());
+    product->start(output);
+    product.release()->record_output(output);
+  } else {
+    std::byte* const to = output.node()->value.data<std::byte>();
+    multiply_into(a.value(), b.value(), false, to, output.layout());
+    if (second) multiply_into(second->a.value(), second->b.value(), true, to, output.layout());
+  }
+  scope.computed("matmul", output);
+  return output;
+}
+
+Variable for_blas(const Variable& x) { return fits_blas(x.layout()) ? x : contiguous(x); }
+
+// (a b)' = a' b + a b', and so for each product of a sum.
+void MatrixProduct::jvp(ForwardSweep& sweep) {
+  Variable tangent;
+  Factors terms[2];
+  int count = 0;
+  const auto sum_up = [&] {
+    if (count == 0) return;
+    const Variable part = matrix_product(terms[0], count == 2 ? &terms[1] : nullptr);
+    tangent = tangent ? Variable(tangent + part) : part;
+    count = 0;
+  };
+  for (int i = 0; i < count_; ++i) {
+    const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
+    if (const Variable moved = sweep.tangent(a)) terms[count++] = {for_blas(moved), b.variable()};
+    if (const Variable moved = sweep.tangent(b)) terms[count++] = {a.variable(), for_blas(moved)};
+    sum_up();
+  }
+  if (tangent) sweep.set(output_, tangent);
+}
+
+Layout last_two(const Layout& layout, Size offset) {
+  Layout m = layout;
+  while (m.rank() > 2) m = m.select(0, 0);
+  m.offset = offset;
+  return m;
+}
+
+/// y = a b for stacks of matrices that already have the same leading axes.
+Variable batched_product(const Variable& a, const Variable& b) {
+  Shape shape = a.shape();
+  shape.set(a.rank() - 1, b.shape().back());
+  return apply(
+      "matmul", {a, b}, Save::inputs, shape, a.dtype(),
+      [](Inputs in, const Tensor& out) {
+        const Tensor x = in[0].dense(), y = in[1].dense();
+        const int r = out.rank();
+        const Size m = out.size(r - 2), n = out.size(r - 1), k = x.size(r - 1);
+        const Size count = m * n == 0 ? 0 : out.elements() / (m * n);
+        for (Size i = 0; i < count; ++i) {
+          multiply_into(x.view(last_two(x.layout(), x.layout().offset + i * m * k)),
+                        y.view(last_two(y.layout(), y.layout().offset + i * k * n)), false,
+                        out.buffer().data<std::byte>(),
+                        last_two(out.layout(), out.layout().offset + i * m * n));
+        }
+      },
+      [](BackwardContext& ctx) {
+        if (ctx.needs_gradient(0)) ctx.add(0, matmul(ctx.gradient, transpose(ctx.input(1))));
+        if (ctx.needs_gradient(1)) ctx.add(1, matmul(transpose(ctx.input(0)), ctx.gradient));
+      });
+}
+
+Shape with_leading(const Shape& leading, const Shape& matrix) {
+  Shape shape = leading;
+  shape.push_back(matrix[matrix.rank() - 2]);
+  shape.push_back(matrix.back());
+  return shape;
+}
+
+Shape leading_axes(const Shape& shape) {
+  Shape result;
+  for (int i = 0; i + 2 < shape.rank(); ++i) result.push_back(shape[i]);
+  return result;
+}
+
+}  // namespace
+
+Variable matmul(const Variable& a, const Variable& b) {
+  check_given("matmul", a);
+  check_given("matmul", b, 1);
+  if (a.rank() == 0 || b.rank() == 0) {
+    fail<ShapeError>("matmul: a is {} but b is {}: a scalar has no axis to sum over", a.shape(),
+                     b.shape());
+  }
+  if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
+  if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
+  if (a.shape().back() != b.size(b.rank() - 2)) {
+    fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
+  }
+  check_same_dtype("matmul", a, b);
+  if (a.rank() == 2 && b.rank() == 2) return matrix_product({for_blas(a), for_blas(b)});
+  if (b.rank() == 2) {  // all rows of a in one product
+    Shape shape = a.shape(), leading = shape;
+    leading.erase(a.rank() - 1);
+    // Not -1 in reshape, which cannot tell it where the inner size is 0.
+    const Variable rows = reshape(a, Shape{leading.elements(), shape.back()});
+    shape.set(a.rank() - 1, b.size(1));
+    return reshape(matrix_product({for_blas(rows), for_blas(b)}), shape);
+  }
+  const Shape leading =
+      broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));
+  return batched_product(broadcast_to(a, with_leading(leading, a.shape())),
+                         broadcast_to(b, with_leading(leading, b.shape())));
+}
+
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+  check_given("linear", x);
+  check_given("linear", weight, 1);
+  check_given("linear", bias, 2);
+  return matmul(x, transpose(weight)) + bias;
+}
+
+}  // namespace hindsight

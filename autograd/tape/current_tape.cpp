@@ -1,0 +1,66 @@
+#include <hindsight/autograd/tape/tape.h>
+
+#include <atomic>
+#include <mutex>
+
+namespace hindsight {
+namespace {
+
+// Constant-initialised and without a destructor: every operation reads it.
+thread_local std::atomic<Tape*> current_tape{nullptr};
+
+// Guards the lists of all threads, since a tape may end on another thread than it began on.
+std::mutex lists;
+
+}  // namespace
+
+/// The Tape::Current of one thread, from the youngest on.
+class ThreadTapes {
+ public:
+  static ThreadTapes& here() {
+    thread_local ThreadTapes tapes;
+    return tapes;
+  }
+  ThreadTapes() : current_(current_tape) {}
+  ~ThreadTapes() {
+    const std::lock_guard<std::mutex> lock(lists);
+    for (Tape::Current* entry = youngest_; entry; entry = entry->older_) entry->thread_ = nullptr;
+    change(nullptr);
+  }
+
+  void add(Tape::Current* entry) {
+    const std::lock_guard<std::mutex> lock(lists);
+    entry->older_ = youngest_;
+    if (youngest_) youngest_->younger_ = entry;
+    change(entry);
+  }
+  static void remove(Tape::Current* entry) {
+    const std::lock_guard<std::mutex> lock(lists);
+    if (!entry->thread_) return;
+    if (entry->older_) entry->older_->younger_ = entry->younger_;
+    if (entry->younger_) {
+      entry->younger_->older_ = entry->older_;
+    } else {
+      entry->thread_->change(entry->older_);
+    }
+  }
+
+ private:
+  void change(Tape::Current* youngest) {
+    youngest_ = youngest;
+    current_.store(youngest ? youngest->tape_ : nullptr, std::memory_order_relaxed);
+  }
+
+  Tape::Current* youngest_ = nullptr;
+  std::atomic<Tape*>& current_;
+};
+
+Tape* Tape::current() { return current_tape.load(std::memory_order_relaxed); }
+
+Tape::Current::Current(Tape* tape) : tape_(tape), thread_(&ThreadTapes::here()) {
+  thread_->add(this);
+}
+
+Tape::Current::~Current() { ThreadTapes::remove(this); }
+
+}  // namespace hindsight

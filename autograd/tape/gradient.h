@@ -1,0 +1,108 @@
+#pragma once
+#include <hindsight/autograd/tensor/tensor.h>
+
+#include <array>
+
+namespace hindsight {
+
+/// The gradient of one value while it is being summed up: memory of the value's shape, row-major,
+/// and which part of it is written. The first write to a part assigns, later ones add, so nothing
+/// is filled with zeros that a write covers anyway.
+///
+/// The written part is kept as a few rectangles of (rows, columns), with the last axis as columns:
+/// time steps and gate chunks of a sequence merge into one rectangle as the sweep fills it.
+///
+/// Two values that get the same gradient, such as the addends of a sum, may have it in the same
+/// memory: one borrows it from the other. The first of them that something else is to be written to
+/// moves to memory of its own.
+class Gradient {
+ public:
+  /// Where to write the gradient of a view.
+  struct Target {
+    std::byte* base = nullptr;  ///< element 0 of the whole value's gradient: add the view's offset
+    bool accumulate = false;    ///< add to what is there; otherwise every element must be assigned
+  };
+
+  bool allocated() const { return static_cast<bool>(buffer_); }
+  bool shared() const { return lent_ || borrowed_; }
+  const Buffer& buffer() const { return buffer_; }
+  bool empty() const { return count_ == 0 && !full_; }
+
+  /// Takes memory now instead of at the first write.
+  void reserve(const Shape& whole, DType dtype) {
+    if (!buffer_) place(Buffer(whole.elements() * bytes_of(dtype)), 0);
+  }
+  /// Memory for the first write, `offset` bytes into `buffer`.
+  void place(Buffer buffer, Size offset) {
+    buffer_ = std::move(buffer);
+    offset_ = offset;
+  }
+  /// Memory for `region` of a value of shape `whole`; marks it written.
+  Target target(const Layout& region, const Shape& whole, DType dtype);
+  /// Whether `regions` parts of this gradient, `region` one of them, may be borrowed from `lender`,
+  /// `shift` bytes into its memory.
+  bool may_borrow(const Gradient& lender, Size shift, const Layout& region, const Shape& whole,
+                  int regions) const;
+  /// Marks `region` written: the lender has it.
+  void borrow(Gradient& lender, Size shift, const Layout& region, const Shape& whole);
+  /// Fills what is not written with zeros and marks everything written.
+  void complete(const Shape& whole, DType dtype);
+  /// The gradient of a view of a value of shape `whole`; what of it is not written counts as zero.
+  Tensor read(const Layout& region, const Shape& whole, DType dtype);
+  Tensor read(const Shape& whole, DType dtype) { return read(Layout(whole), whole, dtype); }
+  /// The memory of a view, written or not, once there is any.
+  Tensor memory(const Layout& region, DType dtype) const {
+    Layout layout = region;
+    layout.offset += offset_ / bytes_of(dtype);
+    return {buffer_, layout, dtype};
+  }
+  std::byte* base() const { return buffer_.data<std::byte>() + offset_; }
+  /// Takes over `dense` (contiguous, of the whole shape) as the value; only when empty.
+  void adopt(const Tensor& dense);
+  /// Forgets what is written but keeps the memory for the next sums.
+  void clear() {
+    count_ = 0;
+    full_ = false;
+  }
+  void release() {
+    clear();
+    buffer_.reset();
+    lent_ = borrowed_ = false;
+  }
+
+  struct Rectangle {
+    Size row, row_end, column, column_end;
+    bool contains(const Rectangle& r) const {
+      return row <= r.row && r.row_end <= row_end && column <= r.column &&
+             r.column_end <= column_end;
+    }
+    bool disjoint(const Rectangle& r) const {
+      return r.row_end <= row || row_end <= r.row || r.column_end <= column ||
+             column_end <= r.column;
+    }
+    /// Extends over `r` where the union is a rectangle again.
+    bool absorb(const Rectangle& r);
+  };
+  /// The rectangle a view covers in rows of `columns`; false for views that cover none (transposed,
+  /// stepped or repeated elements).
+  static bool rectangle_of(const Layout& region, Size columns, Rectangle* result);
+
+ private:
+  static constexpr int kRectangles = 6;  // an unrolled LSTM needs three
+
+  bool written(const Layout& region, const Shape& whole) const;
+  void insert(Rectangle r, Size rows, Size columns);
+  Target claim(const Layout& region, const Shape& whole, DType dtype);
+  void move_out(const Shape& whole, DType dtype);
+
+  Buffer buffer_;
+  Size offset_ = 0;
+  int count_ = 0;
+  bool full_ = false;
+  bool lent_ = false;               // others have their gradients in this memory
+  bool borrowed_ = false;           // this memory is another's
+  bool moved_ = false;              // lent once in vain: a copy was needed after all
+  Rectangle written_[kRectangles];  // the first count_ are valid
+};
+
+}  // namespace hindsight

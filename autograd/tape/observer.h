@@ -1,0 +1,72 @@
+#pragma once
+#include <hindsight/autograd/tape/operation.h>
+
+namespace hindsight {
+
+/// Watches, while active, what this thread computes: Profile and FiniteChecks are observers. Where
+/// none is active, an operation pays for one look at a thread-local pointer.
+class Observer {
+ public:
+  Observer(const Observer&) = delete;
+  Observer& operator=(const Observer&) = delete;
+  /// The innermost active one of this thread, or null; outer() leads to the others.
+  static Observer* current();
+  Observer* outer() const { return outer_; }
+
+  /// An operation starts to compute forward or backward; ended() closes the innermost start.
+  virtual void started() {}
+  virtual void ended() {}
+  /// An operation has computed its output: of every operation, recorded or not.
+  virtual void computed(const char* op, const Variable& output) { (void)op, (void)output; }
+  /// An operation was recorded, with its output.
+  virtual void recorded(const Operation& operation) { (void)operation; }
+  /// An operation has propagated the gradient of its output. `in_memory` is false where the sweep
+  /// is itself recorded.
+  virtual void swept(const Operation& operation, bool in_memory) {
+    (void)operation, (void)in_memory;
+  }
+  /// The weight gradients of a parameter that a sweep had deferred are computed; `any` says
+  /// whether there were some.
+  virtual void flushed(const ParameterUse& use, bool any) { (void)use, (void)any; }
+
+ protected:
+  Observer();
+  virtual ~Observer();
+
+ private:
+  Observer* outer_;
+};
+
+/// Around everything that an operation computes, forward or backward: tells the observers.
+class OperationScope {
+ public:
+  OperationScope() : innermost_(Observer::current()) {
+    if (innermost_) for_each([](Observer& o) { o.started(); });
+  }
+  ~OperationScope() {
+    if (innermost_) for_each([](Observer& o) { o.ended(); });
+  }
+  OperationScope(const OperationScope&) = delete;
+  OperationScope& operator=(const OperationScope&) = delete;
+
+  bool observed() const { return innermost_ != nullptr; }
+  void computed(const char* op, const Variable& output) const {
+    if (innermost_) for_each([&](Observer& o) { o.computed(op, output); });
+  }
+  void swept(const Operation& operation, bool in_memory) const {
+    if (innermost_) for_each([&](Observer& o) { o.swept(operation, in_memory); });
+  }
+  void flushed(const ParameterUse& use, bool any) const {
+    if (innermost_) for_each([&](Observer& o) { o.flushed(use, any); });
+  }
+
+ private:
+  template <class F>
+  void for_each(F&& f) const {
+    for (Observer* o = innermost_; o; o = o->outer()) f(*o);
+  }
+
+  Observer* innermost_;
+};
+
+}  // namespace hindsight

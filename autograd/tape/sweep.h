@@ -1,0 +1,108 @@
+#pragma once
+#include <hindsight/autograd/tape/operation.h>
+
+#include <memory>
+
+/// What operations see of the two directions in which derivatives pass along a tape.
+namespace hindsight {
+
+/// The reverse sweep: gradients pass from the outputs of operations to their inputs.
+class ReverseSweep {
+ public:
+  enum class After { use_up, keep };  ///< whether the tape's operations may be swept again
+
+  ReverseSweep(const ReverseSweep&) = delete;
+  ReverseSweep& operator=(const ReverseSweep&) = delete;
+  virtual ~ReverseSweep() = default;
+
+  /// True when derivatives must be computed with operations on Variables (create_graph).
+  bool recorded() const { return recorded_; }
+  /// True when the operations may be swept again, so that what they saved must stay as it is.
+  bool keeps_tape() const { return after_ == After::keep; }
+
+  /// Whether it has a gradient for what the operation computed.
+  virtual bool reached(const Operation& operation) const = 0;
+  /// The gradient of an operation's output.
+  virtual Variable gradient_variable(const Operand& output) = 0;
+  /// Adds `gradient` to an input's gradient, summing over what had been broadcast. DTypeError,
+  /// ShapeError where it does not fit the input.
+  virtual void add(const Operand& input, const Variable& gradient) = 0;
+  /// A forward sweep within a recorded one.
+  virtual std::unique_ptr<ForwardSweep> forward() const;
+
+  /// Memory for an input's gradient, for operations that write it themselves. Not in recorded
+  /// sweeps.
+  static Gradient::Target target(const Operand& input);
+  /// The gradient of an operation's output in memory. Not in recorded sweeps.
+  static Tensor gradient(const Operand& output);
+
+  /// Lets an operation propagate the gradient of its output to its inputs.
+  void through(Operation& operation);
+
+ protected:
+  ReverseSweep(bool recorded, After after) : recorded_(recorded), after_(after) {}
+  static void check_dtype(const Operand& input, const Variable& gradient);
+
+ private:
+  bool recorded_;
+  After after_;
+};
+
+/// A reverse sweep that sums gradients in memory (Node::gradient) and records nothing.
+class MemorySweep final : public ReverseSweep {
+ public:
+  explicit MemorySweep(After after) : ReverseSweep(false, after) {}
+  Variable gradient_variable(const Operand& output) override { return Variable(gradient(output)); }
+  void add(const Operand& input, const Variable& gradient) override;
+  bool reached(const Operation& operation) const override {
+    const Node* node = operation.output().node();
+    return node->needs_gradient && !node->gradient->empty();
+  }
+};
+
+/// The forward sweep: tangents pass from the inputs of operations to their outputs, computed with
+/// recorded operations.
+///
+///   y = f(a, b, ...)   y' = df/da a' + df/db b' + ...
+///
+/// A value of which no tangent is known does not depend on what was seeded: its tangent is an empty
+/// Variable, and costs nothing.
+class ForwardSweep {
+ public:
+  virtual ~ForwardSweep() = default;
+
+  /// The tangent of an operand or of any view; empty for zero.
+  Variable tangent(const Operand& operand) const {
+    return tangent(operand.node(), operand.layout());
+  }
+  Variable tangent(const Variable& value) const { return tangent(value.node(), value.layout()); }
+  /// Sets the tangent of an operation's output.
+  virtual void set(const Operand& output, const Variable& tangent) = 0;
+  /// Whether any input of the operation has a tangent.
+  bool moves(const Operation& operation) const;
+  /// The tangent of an operation that has no rule of its own: its backward function, transposed.
+  virtual void transpose(Operation& operation) = 0;
+
+  /// Sets the tangent of a whole value.
+  virtual void seed(const Variable& input, const Variable& tangent) = 0;
+  /// Sweeps the operations after `before` (from the first one when null) up to the youngest.
+  virtual void run(Operation* before) = 0;
+  /// A sweep over operations that stand for one of this sweep's, whose tangents it knows.
+  virtual std::unique_ptr<ForwardSweep> nested() const = 0;
+
+ protected:
+  virtual Variable tangent(const Node* node, const Layout& region) const = 0;
+};
+
+/// A partial gradient that is itself a Variable, gathered while derivatives are being recorded.
+struct Contribution {
+  Layout region;
+  Variable value;
+  Contribution* next;
+};
+
+void add_contribution(Node* node, const Layout& region, const Variable& value);
+void drop_contribution(Contribution* contribution);
+void clear_contributions(Node* node);
+
+}  // namespace hindsight

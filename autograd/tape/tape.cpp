@@ -1,0 +1,236 @@
+#include <hindsight/autograd/tape/observer.h>
+#include <hindsight/autograd/tape/parameter_use.h>
+#include <hindsight/autograd/tape/sweep.h>
+#include <hindsight/autograd/tape/tape.h>
+#include <hindsight/autograd/tensor/on_exit.h>
+
+#include <algorithm>
+#include <atomic>
+
+namespace hindsight {
+namespace {
+
+std::atomic<std::uint64_t> next_id{1};
+
+std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
+  const auto bits = reinterpret_cast<std::uintptr_t>(data) >> 4;
+  return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
+}
+
+}  // namespace
+
+Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)) {}
+
+Tape::~Tape() { clear(); }
+
+// What a sweep within another one brought back is released again: nobody looks for it there.
+Tape::Busy::~Busy() {
+  if (--tape_.busy_ > 0) tape_.restored_.resize(restored_);
+}
+
+Tape::Rewound::Rewound(Tape& tape, Operation& operation)
+    : tape_(tape), before_(operation.previous_), first_(&operation), last_(tape.last_) {
+  next_of_before() = nullptr;
+  tape_.last_ = before_;
+}
+
+Tape::Rewound::~Rewound() {
+  Operation* const recorded = next_of_before();
+  next_of_before() = first_;
+  last_->next_ = recorded;
+  (recorded ? recorded->previous_ : tape_.last_) = last_;
+}
+
+// Frees all operations from the youngest, so that nothing is nested however long the tape.
+void Tape::clear() {
+  restored_.clear();
+  while (last_) drop(last_);
+  while (uses_) {
+    ParameterUse* use = uses_;
+    uses_ = use->next;
+    use->leaf->gradient = &use->leaf->own_gradient;
+    use->leaf->use = nullptr;
+    use->leaf->drop_handle();
+    use->~ParameterUse();
+    pool::release(use, sizeof(ParameterUse));
+  }
+  table_.reset();
+  slots_ = filled_ = 0;
+  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Tape::append(Operation* operation) {
+  operation->previous_ = last_;
+  (last_ ? last_->next_ : first_) = operation;
+  last_ = operation;
+  ++count_;
+}
+
+void Tape::drop(Operation* operation) {
+  (operation->previous_ ? operation->previous_->next_ : first_) = operation->next_;
+  (operation->next_ ? operation->next_->previous_ : last_) = operation->previous_;
+  --count_;
+  delete operation;
+}
+
+Variable Tape::watch(const Tensor& value) {
+  if (!value) fail("watch: the Tensor is empty");
+  const Tensor dense = value.dense();
+  Node* node = Node::make(dense.dtype(), dense.shape());
+  node->value = dense.buffer();
+  node->base = dense.layout().offset;
+  node->tape = id_;
+  node->needs_gradient = true;
+  return {node, Layout(dense.shape())};
+}
+
+ParameterUse& Tape::use_of(const Parameter& parameter) {
+  const auto index = [&] { return table_.data<ParameterUse*>(); };
+  const auto insert = [&](ParameterUse* use) {
+    std::size_t i = slot_of(use->parameter.data(), slots_);
+    while (index()[i]) i = (i + 1) & (slots_ - 1);
+    index()[i] = use;
+  };
+  if (slots_) {
+    for (std::size_t i = slot_of(parameter.data(), slots_); index()[i];
+         i = (i + 1) & (slots_ - 1)) {
+      if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
+    }
+  }
+  // What needs memory comes first: where it fails, the tape does not know the parameter.
+  const Variable leaf = watch(parameter.value());
+  if (2 * (filled_ + 1) > slots_) {
+    const std::size_t slots = slots_ ? 2 * slots_ : 32;
+    Buffer table(static_cast<Size>(slots * sizeof(ParameterUse*)));
+    std::fill_n(table.data<ParameterUse*>(), slots, nullptr);
+    table_ = std::move(table);
+    slots_ = slots;
+    for (ParameterUse* use = uses_; use; use = use->next) insert(use);
+  }
+  auto* use = new (pool::allocate(sizeof(ParameterUse))) ParameterUse;
+  use->parameter = parameter;
+  use->version = parameter.data()->version;
+  use->next = uses_;
+  use->leaf = leaf.node();
+  use->leaf->add_handle();
+  use->leaf->use = use;
+  use->leaf->gradient = &parameter.data()->gradient;
+  uses_ = use;
+  ++filled_;
+  insert(use);
+  return *use;
+}
+
+void Tape::check_output(const char* op, const Variable& output) const {
+  if (!output || output.node()->tape != id_) {
+    fail<TapeError>(
+        "{}: the output is not recorded on this tape: it depends on no parameter or watched "
+        "input, or was computed before the tape began or after it was used up",
+        op);
+  }
+}
+
+// Operations read the memory that a parameter had when they were recorded, and a sweep writes to
+// the gradient it has now.
+void Tape::check_parameters(const char* op) const {
+  for (const ParameterUse* use = uses_; use; use = use->next) {
+    if (use->leaf->dtype != use->parameter.dtype()) {
+      fail<TapeError>("{}: parameter {} changed its type while it was recorded", op,
+                      use->parameter.name());
+    }
+    const bool in_place = use->parameter.value().buffer() == use->leaf->value;
+    if (in_place && use->version != use->parameter.data()->version) {
+      fail<TapeError>(
+          "{}: parameter {} was changed after the tape used it, so its derivatives can no longer "
+          "be computed; sweep before you change it, or use a new tape",
+          op, use->parameter.name());
+    }
+  }
+}
+
+// Computes the products that the sweep deferred.
+void Tape::flush() {
+  for (ParameterUse* use = uses_; use; use = use->next) {
+    const OperationScope scope;
+    const bool any = use->flush();
+    scope.flushed(*use, any);
+  }
+}
+
+void Tape::backward(const Variable& loss) {
+  if (busy_ > 0) {
+    fail<TapeError>(
+        "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
+        "because it would free operations that these still need; call gradient(), or record on a "
+        "tape of its own");
+  }
+  check_output("backward", loss);
+  if (loss.shape().elements() != 1) {
+    fail<TapeError>("backward: the loss has shape {}; a scalar is needed (sum or mean it)",
+                    loss.shape());
+  }
+  check_parameters("backward");
+  bool finished = false;
+  const OnExit end{[&] {
+    for (ParameterUse* use = uses_; use && !finished; use = use->next)
+      use->parameter.clear_gradient();
+    clear();
+  }};
+  const Busy busy(*this);
+  MemorySweep sweep(ReverseSweep::After::use_up);
+  sweep.add(Operand(loss, Operand::Save::nothing, id_),
+            Variable(Tensor::full(loss.shape(), 1, loss.dtype())));
+  backward_to(nullptr);
+  flush();
+  check_parameters("backward");
+  finished = true;
+}
+
+void Tape::backward_to(const Operation* before) {
+  const Pause pause;
+  MemorySweep sweep(ReverseSweep::After::use_up);
+  sweep_back(sweep, last_, before, [&](Operation& op, bool) {
+    Node* node = op.output().node();
+    node->add_record();
+    node->used_up = true;
+    drop(&op);
+    if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
+    node->drop_record();
+  });
+}
+
+void Tape::differentiate_recorded(const Operation* before, ReverseSweep& sweep) {
+  restore_values(before, [](const Operation&) { return true; });
+  sweep_back(sweep, last_, before, [](Operation&, bool) {});
+}
+
+void Tape::restore_all() {
+  std::unordered_set<const Node*> missing;
+  for (const Operation* op = first_; op; op = op->next_) {
+    if (!op->output().node()->value) missing.insert(op->output().node());
+  }
+  restore_values(nullptr, missing);
+}
+
+// Oldest first, so that the inputs of each operation are there.
+void Tape::restore_values(const Operation* before, const std::unordered_set<const Node*>& missing) {
+  if (missing.empty()) return;
+  const std::size_t held = restored_.size();
+  try {
+    for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
+      const Operand& output = op->output();
+      if (missing.count(output.node()) == 0) continue;
+      if (!output.node()->value) restored_.push_back(output.variable());
+      op->run();
+    }
+  } catch (...) {
+    restored_.resize(held);  // some are half computed: all are released again
+    throw;
+  }
+}
+
+void Tape::drop_after(const Operation* mark) {
+  while (last_ != mark) drop(last_);
+}
+
+}  // namespace hindsight

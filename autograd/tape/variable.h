@@ -1,0 +1,146 @@
+#pragma once
+#include <hindsight/autograd/tape/gradient.h>
+#include <hindsight/autograd/tape/parameter.h>
+
+#include <utility>
+
+namespace hindsight {
+
+class Operation;
+struct ParameterUse;
+class Variable;
+
+/// A partial gradient that is itself a Variable, gathered while derivatives are being recorded.
+struct Contribution;
+
+/// One value on a tape, or a constant. Variables share it, views of a value share the node of the
+/// whole. A value lives as long as a Variable holds it or an operation needs it to go backward; the
+/// node stays while operations refer to it. Counts are plain integers: a node belongs to a thread.
+struct Node {
+  std::uint32_t handles = 0;  ///< Variables, and operations that need the value
+  std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
+  std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
+  DType dtype = DType::f32;
+  bool computed = false;        ///< an operation of the tape can compute the value again
+  bool in_parts = false;        ///< several operations compute it, a part each
+  bool needs_gradient = false;  ///< the current sweep asks for its gradient
+  bool keep_gradient = false;   ///< the sweep's caller reads the gradient afterwards
+  bool used_up = false;         ///< a sweep has freed an operation that computed it
+  bool visited = false;         ///< by a walk over the tape, which takes its marks away again
+  Shape shape;                  ///< of the whole value
+  Buffer value;                 ///< empty once released
+  Size base = 0;                ///< elements before the value in its buffer
+  Gradient own_gradient;
+  Gradient* gradient = &own_gradient;     ///< or the parameter's
+  Contribution* contributions = nullptr;  ///< instead of memory, while derivatives are recorded
+  ParameterUse* use = nullptr;            ///< of a parameter's leaf, and of products with one
+
+  static Node* make(DType dtype, const Shape& shape);
+  static void destroy(Node* node);
+
+  void add_handle() { ++handles; }
+  void drop_handle() {
+    if (--handles == 0) unused();
+  }
+  void add_record() { ++records; }
+  void drop_record() {
+    if (--records == 0 && handles == 0) destroy(this);
+  }
+  void unused();  ///< the last handle is gone: releases the value, and the node where nothing
+                  ///< refers to it
+};
+
+template <class F, class... Arguments>
+class Expression;
+
+/// A value in memory, recorded on the current tape where it depends on something recorded.
+/// Variables are cheap handles; those of a tape that is gone are constants. One that was never
+/// given a value, or was moved from, is empty (false), and an operation on it is an Error.
+class Variable {
+ public:
+  Variable() = default;
+  /// A constant; Error of an empty Tensor.
+  Variable(const Tensor& value);  // NOLINT: converting is the point
+  /// The parameter as the current tape knows it, or a constant where no tape records; Error of an
+  /// empty one.
+  Variable(const Parameter& parameter);  // NOLINT
+  /// Evaluates a delayed elementwise expression in one pass (one recorded operation).
+  template <class F, class... Arguments>
+  Variable(const Expression<F, Arguments...>& expression);  // NOLINT
+
+  /// A new value, not yet computed.
+  static Variable make(const Shape& shape, DType dtype);
+  /// The same with padded rows, a view of the whole.
+  static Variable make_padded(const Shape& shape, DType dtype);
+
+  Variable(Node* node, const Layout& layout) : node_(node), layout_(layout) {
+    if (node_) node_->add_handle();
+  }
+  Variable(const Variable& other) : node_(other.node_), layout_(other.layout_) {
+    if (node_) node_->add_handle();
+  }
+  Variable(Variable&& other) noexcept
+      : node_(std::exchange(other.node_, nullptr)), layout_(other.layout_) {}
+  Variable& operator=(const Variable& other) {
+    if (other.node_) other.node_->add_handle();
+    if (node_) node_->drop_handle();
+    node_ = other.node_;
+    layout_ = other.layout_;
+    return *this;
+  }
+  Variable& operator=(Variable&& other) noexcept {
+    Node* before = std::exchange(node_, std::exchange(other.node_, nullptr));
+    layout_ = other.layout_;
+    if (before) before->drop_handle();
+    return *this;
+  }
+  ~Variable() {
+    if (node_) node_->drop_handle();
+  }
+
+  explicit operator bool() const { return node_ != nullptr; }
+  const Shape& shape() const { return layout_.shape; }
+  Size size(int axis) const { return layout_.shape[axis]; }
+  int rank() const { return layout_.rank(); }
+  DType dtype() const { return node_ ? node_->dtype : DType::f32; }
+  Tensor value() const {  ///< Error of an empty Variable
+    if (!node_) throw_empty("value");
+    Layout layout = layout_;
+    layout.offset += node_->base;
+    return {node_->value, layout, node_->dtype};
+  }
+  double item() const { return value().item(); }  ///< ShapeError unless it holds one element
+  /// True when the current tape can differentiate through it.
+  bool recorded() const;
+  /// The same value as a constant: nothing flows back through it.
+  Variable detach() const { return Variable(value()); }
+  /// Time step (or row) t of the first axis, a view; IndexError out of range.
+  Variable operator[](Size t) const;
+
+  Node* node() const { return node_; }
+  const Layout& layout() const { return layout_; }
+  template <class T>
+  T* data() const {
+    if (!node_) throw_empty("data");
+    return node_->value.data<T>() + node_->base + layout_.offset;
+  }
+
+ private:
+  [[noreturn]] static void throw_empty(const char* op);
+
+  Node* node_ = nullptr;
+  Layout layout_;
+};
+
+[[noreturn]] void throw_empty_input(const char* op, int input);
+/// Error naming `op` and which of its inputs is an empty Variable.
+inline void check_given(const char* op, const Variable& x, int input = 0) {
+  if (!x) throw_empty_input(op, input);
+}
+/// The same of x, and the axis of it counted from the front.
+inline int checked_axis(const char* op, int axis, const Variable& x) {
+  check_given(op, x);
+  return checked_axis(op, axis, x.rank());
+}
+
+}  // namespace hindsight

@@ -1,0 +1,82 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace hindsight {
+
+/// Random numbers from a seed: xoshiro256** (Blackman & Vigna 2018, doi 10.1145/3460772), its state
+/// filled by SplitMix64. bits(), uniform() and below() are the same on every machine; what is
+/// computed from them in floating point may differ in the last bits. Passed to whatever draws;
+/// there is no global one.
+class Rng {
+ public:
+  explicit Rng(std::uint64_t seed);
+
+  std::uint64_t bits();
+  /// Uniform in [0, 1), 53 random bits.
+  double uniform() { return static_cast<double>(bits() >> 11) * 0x1.0p-53; }
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  /// Standard normal, by the polar method.
+  double normal();
+  /// Whole number in [0, count). OptionError unless count is at least 1.
+  std::int64_t below(std::int64_t count);
+
+ private:
+  std::uint64_t state_[4];
+  double spare_ = 0;
+  bool has_spare_ = false;
+};
+
+/// Records how to repeat the draws of a piece of code: the state of each Rng before its first draw,
+/// in the order of these. Generators made during the run need no entry.
+class RandomRun {
+ public:
+  /// While alive, draws of this thread are noted in `run`.
+  class Noted {
+   public:
+    explicit Noted(RandomRun* run);
+    ~Noted();
+    Noted(const Noted&) = delete;
+    Noted& operator=(const Noted&) = delete;
+
+   private:
+    RandomRun* run_;
+  };
+  /// While alive, each Rng draws what it drew in `run`; afterwards it goes on as if it had not.
+  class Repeated {
+   public:
+    explicit Repeated(RandomRun* run);
+    ~Repeated();
+    Repeated(const Repeated&) = delete;
+    Repeated& operator=(const Repeated&) = delete;
+
+   private:
+    RandomRun* run_;
+  };
+
+  /// The run that goes on on this thread, or null.
+  static RandomRun* current();
+
+  // For Rng --------------------------------------------------------------------------------------
+
+  void made(const Rng* rng);
+  void before_draw(Rng* rng);
+
+ private:
+  struct Seen {
+    Rng* rng;
+    Rng before;  // to go on with after a repeated run
+  };
+  void begin(bool repeats);
+  void end();
+  bool knows(const Rng* rng) const;
+
+  std::vector<Rng> first_;  // states, in the order of first draws
+  std::vector<Seen> seen_;  // of the run that goes on
+  std::vector<const Rng*> made_;
+  bool repeats_ = false;
+  std::size_t repeated_ = 0;  // how many of first_ are in use
+  RandomRun* outer_ = nullptr;
+};
+
+}  // namespace hindsight

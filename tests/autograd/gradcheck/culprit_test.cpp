@@ -1,0 +1,104 @@
+// The search for the operation to blame runs each operation again with one of its inputs moved: its
+// forward function must read nothing but its inputs. Whatever stands on the tape before a mistake
+// is not blamed. (The gradient table asks the same of every operation: support.h.)
+#include <hindsight/nn/nn.h>
+
+#include "support.h"
+
+namespace hindsight::test {
+namespace {
+
+/// Blames the planted function and nothing before it.
+void check_blames_planted(const Function& f, const std::vector<Tensor>& inputs,
+                          const std::vector<Parameter>& parameters = {},
+                          const CheckOptions& options = {}) {
+  const CheckReport report = check_gradients(
+      [&](In x) { return Variable(elementwise(Doubled{}, f(x))); }, inputs, parameters, options);
+  INFO(report.to_string());
+  CHECK(!report.passed);
+  REQUIRE(report.culprit.has_value());
+  CHECK(report.culprit->operation == "doubled");
+}
+
+TEST_CASE("rows taken from a table before a mistake") {
+  const Indices rows(std::vector<int>{2, 0, 2, 1}, {2, 2});
+  const Parameter w("w", random_tensor({4, 3}, 1));
+  const auto all = [](const Variable& y) { return sum(y * y); };
+  check_blames_planted([&](In) { return all(take(w, rows)); }, {}, {w});
+  check_blames_planted([&](In) { return all(take(transpose(Variable(w)), rows)); }, {}, {w});
+  check_blames_planted([&](In x) { return all(take(tanh(x[0]), rows)); },
+                       {random_tensor({3, 2}, 2)});
+  check_blames_planted([&](In x) { return all(take(transpose(x[0]), rows)); },
+                       {random_tensor({2, 3}, 2)});
+  check_blames_planted(
+      [&](In x) {
+        return all(reverse_sequence(x[0], {3, 1}));
+      },
+      {random_tensor({3, 2, 2}, 2)});
+}
+
+TEST_CASE("symbols and embeddings before a mistake") {
+  Rng rng(1);
+  const Indices symbols(std::vector<int>{2, 0, 2, 1, 1, 0}, {3, 2});
+  nn::Lstm lstm({.input = 3, .hidden = 4}, rng);
+  const auto unrolled = [&](In) { return sum(square(lstm(symbols).outputs)); };
+  check_blames_planted(unrolled, {}, lstm.parameters(), {.elements = 10});
+  check_blames_planted(unrolled, {}, lstm.parameters(), {.second_order = true, .fast = true});
+  const nn::Embedding embedding({.symbols = 3, .width = 4}, rng);
+  check_blames_planted([&](In) { return sum(square(embedding(symbols))); }, {},
+                       embedding.parameters());
+}
+
+TEST_CASE("a tangent before a mistake") {
+  // In an evaluation of the check no tape is there: the function brings its own.
+  const auto slope_along = [](const Variable& x) {
+    std::optional<Tape> own;
+    if (!Tape::current()) own.emplace();
+    Tape& tape = *Tape::current();
+    const Variable at = own ? tape.watch(x.value()) : x;
+    const Variable y = exp(tanh(at) * sigmoid(at * at)),
+                   ones(Tensor::full(x.shape(), 1, x.dtype()));
+    const Variable slope = tape.tangent({y}, {at}, {ones}, {.create_graph = true})[0];
+    return own ? slope.detach() : slope;
+  };
+  check_blames_planted([&](In x) { return sum(slope_along(x[0])); }, {random_tensor({3, 2}, 2)});
+  check_blames_planted([&](In x) { return sum(slope_along(x[0])); }, {random_tensor({2, 3}, 2)}, {},
+                       {.fast = true});
+}
+
+TEST_CASE("a hook before a mistake that looks at another gradient of the same tape") {
+  const Function looking = [](In in) {
+    const Variable x = tanh(in[0]);
+    if (!x.recorded()) return Variable(sum(x * x));
+    const Variable y = sum(square(x));
+    Tape* const tape = Tape::current();
+    return Variable(sum(x * hook_gradient(x, [=](const Variable&) { tape->gradient(y, {x}); })));
+  };
+  check_blames_planted(looking, {random_tensor({3}, 1)});
+  const Parameter w("w", random_tensor({3}, 2));
+  check_blames_planted([&](In) { return looking({Variable(w) * w}); }, {}, {w});
+}
+
+std::int64_t held_by(const std::function<Variable()>& f, Variable* result) {
+  const std::int64_t before = pool::statistics().bytes_in_use;
+  *result = f();
+  return pool::statistics().bytes_in_use - before;
+}
+
+TEST_CASE("a table is not kept for the rows that were taken from it") {
+  const Indices rows(std::vector<int>{5, 0, 5});
+  const Tensor values = random_tensor({1000, 256}, 1, DType::f32);
+  Tape tape;
+  const Variable x = tape.watch(values);
+  Variable taken;
+  CHECK(held_by([&] { return take(2 * x, rows); }, &taken) < 64 << 10);
+  // It is computed once more where a recorded sweep needs it.
+  const Variable g = tape.gradient(sum(taken * taken), {x}, {.create_graph = true})[0];
+  CHECK(g.value().at(5 * 256) == doctest::Approx(16 * values.at(5 * 256)));  // taken twice
+  const Variable again = tape.gradient(sum(g * g), {x})[0];
+  CHECK(again.value().at(5 * 256) != 0);
+  CHECK(again.value().at(1 * 256) == 0);
+}
+
+}  // namespace
+}  // namespace hindsight::test
