@@ -12,11 +12,11 @@
 #include <atomic>
 #include <cstdlib>
 
-// Exported by OpenBLAS builds with run-time kernel choice, absent from the others.
+// Exported by OpenBLAS builds that choose kernels at run time, null in the others.
 extern "C" __attribute__((weak)) void gotoblas_dynamic_init(void);
 
 #ifdef HINDSIGHT_HAS_DNNL
-// Of the OpenMP runtime that oneDNN brings; clang has no omp.h without a package of its own.
+// From the OpenMP runtime that oneDNN links; clang's omp.h would need a package of its own.
 extern "C" int omp_get_max_threads(void);
 extern "C" void omp_set_num_threads(int);
 #endif
@@ -24,17 +24,17 @@ extern "C" void omp_set_num_threads(int);
 namespace hindsight::blas {
 namespace {
 
-constexpr double kThreadedFlops =
-    3e7;  // a second thread costs some 10 us to wake: 30 MFLOP hide it
+// Waking a second thread takes some 10 us, which 30 MFLOP outweigh.
+constexpr double kThreadedFlops = 3e7;
 
-// One unless somebody asks for more: threads wait for each other in every product, which takes
-// twice the time of one thread where anything else runs on the machine.
+// The default is one: threads wait for each other in every product, which takes twice the time of
+// one thread when anything else runs on the machine.
 int initial_threads() {
   const char* asked = std::getenv("OMP_NUM_THREADS");
   return asked ? std::max(1, std::atoi(asked)) : 1;
 }
 
-/// What runs the products, reset once at first use.
+/// How products run: the kernels, chosen once at first use, and the number of threads.
 struct Backend {
   std::string note;
   std::atomic<int> threads{initial_threads()};
@@ -42,7 +42,7 @@ struct Backend {
 
   Backend() { choose_kernels(); }
 
-  // OpenBLAS 0.3.21 does not know newer AVX-512 cores and falls back to AVX2: half the speed.
+  // OpenBLAS 0.3.21 does not know newer AVX-512 cores and falls back to AVX2, at half the speed.
   void choose_kernels() {
 #if defined(__x86_64__)
     const std::string core = openblas_get_corename();
@@ -65,10 +65,11 @@ struct Backend {
 #endif
   }
 
-  /// Threads for a product of m n k, told to OpenBLAS only when they change.
+  /// Threads for a product of (m, k) with (k, n).
   int threads_for(double m, double n, double k) const {
     return 2 * m * n * k < kThreadedFlops ? 1 : threads.load(std::memory_order_relaxed);
   }
+  /// Calls OpenBLAS only when the count changes.
   void use_openblas_threads(int count) {
     if (openblas_threads.exchange(count, std::memory_order_relaxed) != count) {
       openblas_set_num_threads(count);
@@ -110,10 +111,11 @@ void openblas_product(const MatrixOf<const double>& a, const MatrixOf<const doub
 }
 
 #ifdef HINDSIGHT_HAS_DNNL
-// Where OpenBLAS's kernels for small matrices beat oneDNN, in m n k; measured on Zen 4 and Zen 5.
-constexpr std::int64_t kSmallRow = 1 << 17;         // of one row
-constexpr std::int64_t kSmallProduct = 1'000'000;   // the largest its small-matrix kernels take
-constexpr std::int64_t kSmallTransposed = 1 << 15;  // with a transposed right side
+// Up to these sizes, m n k, OpenBLAS's kernels for small matrices beat oneDNN; measured on Zen 4
+// and Zen 5.
+constexpr std::int64_t kSmallRow = 1 << 17;        // products of one row
+constexpr std::int64_t kSmallProduct = 1'000'000;  // the largest that its small-matrix kernels take
+constexpr std::int64_t kSmallTransposed = 1 << 15;  // products with a transposed right side
 constexpr std::int64_t kNarrow = 64;  // columns of a product with a transposed left side
 
 bool dnnl_product(const MatrixOf<const float>& a, const MatrixOf<const float>& b, float beta,

@@ -11,27 +11,34 @@ namespace hindsight {
 struct Error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+/// Sizes or ranks do not fit.
 struct ShapeError : Error {
   using Error::Error;
-};  ///< sizes or ranks that do not fit
+};
+/// Element types are mixed or not supported.
 struct DTypeError : Error {
   using Error::Error;
-};  ///< element types mixed or not supported
+};
+/// An index or axis is out of range.
 struct IndexError : Error {
   using Error::Error;
-};  ///< an index or axis out of range
+};
+/// Differentiation was asked for where it is impossible.
 struct TapeError : Error {
   using Error::Error;
-};  ///< differentiation asked where it is impossible
+};
+/// A check found NaN or infinity.
 struct NonFiniteError : Error {
   using Error::Error;
-};  ///< NaN or infinity met by a check
+};
+/// A file is missing, malformed or not writable.
 struct FileError : Error {
   using Error::Error;
-};  ///< a file missing, malformed or not writable
+};
+/// An option is outside its range.
 struct OptionError : Error {
   using Error::Error;
-};  ///< an option outside its range
+};
 
 /// Throws `E` with a formatted message.
 template <class E = Error, class... Args>

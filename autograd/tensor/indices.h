@@ -5,15 +5,14 @@
 
 namespace hindsight {
 
-/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory. Those
-/// that were never given a value, or were moved from, are empty (false), and using them is an
-/// Error.
+/// Whole numbers with a shape: symbols, class targets, positions. Copying shares the memory.
+/// Indices that were default-constructed or moved from are empty (false); using them is an Error.
 class Indices {
  public:
   Indices() = default;
-  /// Uninitialised.
+  /// Uninitialised memory.
   explicit Indices(const Shape& shape) : buffer_(shape.elements() * 8), shape_(shape) {}
-  /// ShapeError when the number of values is not that of the shape.
+  /// Row-major `values`; ShapeError when their number is not that of the shape.
   template <class Integer>
   Indices(const std::vector<Integer>& values, const Shape& shape) : Indices(shape) {
     static_assert(std::is_integral_v<Integer>, "Indices: whole numbers are needed");
@@ -32,15 +31,15 @@ class Indices {
     if (!buffer_) throw_empty();
     return buffer_.data<std::int64_t>() + offset_;
   }
+  /// The element at row-major position i, which is not checked.
   std::int64_t operator[](Size i) const { return data()[i]; }
-  /// Row t of the first axis, a view. IndexError out of range.
+  /// Row t of the first axis, as a view. IndexError when out of range.
   Indices row(Size t) const;
-  /// `count` rows from `start` on, a view. IndexError out of range.
+  /// `count` rows from `start` on, as a view. IndexError when out of range.
   Indices rows(Size start, Size count) const;
-  /// Error naming `op` where the Indices are empty.
+  /// Error naming `op` when the Indices are empty.
   void check_given(const char* op) const;
-  /// The same, and IndexError naming `op`, and what an element stands for, unless all are in [0,
-  /// end).
+  /// The same, and IndexError naming `op` and `what` an element is unless all are in [0, end).
   void check_range(const char* op, const char* what, Size end) const;
 
  private:

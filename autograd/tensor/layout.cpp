@@ -43,14 +43,14 @@ bool Layout::reshape(const Shape& wanted, Layout* result) const {
     *result = reshaped;
     return true;
   }
-  std::array<int, kMaxRank> axes{};  // own ones; the stride of an axis of one element is irrelevant
+  std::array<int, kMaxRank> axes{};  // of more than one element; the strides of others do not count
   int count = 0;
   for (int i = 0; i < rank(); ++i) {
     if (shape[i] != 1) axes[static_cast<std::size_t>(count++)] = i;
   }
   const auto size_of = [&](int i) { return shape[axes[static_cast<std::size_t>(i)]]; };
   const auto stride_of = [&](int i) { return stride(axes[static_cast<std::size_t>(i)]); };
-  // Every group of wanted axes must cover a group of own axes that lie evenly in memory.
+  // Every group of wanted axes must cover a group of own axes that one stride steps through.
   int own = 0, target = 0;
   while (target < wanted.rank()) {
     const int own_start = own, target_start = target;

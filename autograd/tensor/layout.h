@@ -5,21 +5,21 @@
 
 namespace hindsight {
 
-/// Where the elements of a strided view lie in its buffer, in elements.
+/// Where the elements of a strided view are stored in its buffer; strides and offset in elements.
 struct Layout {
   Shape shape;
   std::array<std::int32_t, kMaxRank> strides{};
   Size offset = 0;
 
   Layout() = default;
-  /// Row-major, without gaps, from the start of the buffer. ShapeError past kMostElements, or for a
-  /// stride above 2^31 - 1.
+  /// Row-major without gaps, from the start of the buffer. ShapeError above kMostElements elements
+  /// or for a stride above 2^31 - 1.
   explicit Layout(const Shape& contiguous_shape) : shape(contiguous_shape) {
-    // Unsigned, as it may wrap after a stride that is too large: its bits stay in `all`.
+    // Unsigned, as it may wrap after a stride that is too large, whose bits stay in `all`.
     std::uint64_t stride = 1, all = 0;
     for (int i = shape.rank() - 1; i >= 0; --i) {
       strides[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(stride);
-      all |= shape[i] != 1 ? stride : 0;  // along one element it means nothing
+      all |= shape[i] != 1 ? stride : 0;  // the stride of an axis of size 1 is irrelevant
       stride *= static_cast<std::uint64_t>(shape[i]);
     }
     if (all > INT32_MAX || stride > static_cast<std::uint64_t>(kMostElements))
@@ -28,8 +28,8 @@ struct Layout {
 
   int rank() const { return shape.rank(); }
   Size stride(int axis) const { return strides[static_cast<std::size_t>(axis)]; }
-  /// ShapeError for a stride beyond 32 bits, unless the axis has one element, which it leads
-  /// nowhere from.
+  /// ShapeError for a stride beyond 32 bits, unless the axis has one element or none, where the
+  /// stride is irrelevant.
   void set_stride(int axis, Size stride) {
     const auto narrow = static_cast<std::int32_t>(stride);
     if (narrow != stride && shape[axis] > 1) throw_bad_stride(stride);
@@ -51,7 +51,8 @@ struct Layout {
     return true;
   }
 
-  /// `step` means nothing for a count of less than two.
+  /// Elements start, start + step, ... (`count` of them) of an axis, not checked against its size.
+  /// `step` is irrelevant for a count below two. ShapeError for a stride beyond 32 bits.
   Layout slice(int axis, Size start, Size count, Size step = 1) const {
     Layout result = *this;
     result.offset += start * stride(axis);
@@ -59,7 +60,7 @@ struct Layout {
     if (count > 1) result.set_stride(axis, stride(axis) * step);
     return result;
   }
-  /// One index of an axis, the axis dropped.
+  /// One index of an axis, not checked against its size; the axis is dropped.
   Layout select(int axis, Size index) const {
     Layout result = *this;
     result.offset += index * stride(axis);
@@ -70,10 +71,10 @@ struct Layout {
     return result;
   }
   Layout permute(const std::array<int, kMaxRank>& axes) const;
-  Layout broadcast_to(const Shape& wider) const;  ///< stride 0 along the axes that repeat
-  /// The same elements under another shape, or false where that needs a copy.
+  Layout broadcast_to(const Shape& wider) const;  ///< stride 0 along axes that repeat; unchecked
+  /// Gives the same elements another shape of as many elements; false where that needs a copy.
   bool reshape(const Shape& wanted, Layout* result) const;
-  /// Positions of the first and the last of the elements in memory; there must be some.
+  /// Lowest and highest position of an element in the buffer, in elements; there must be one.
   std::pair<Size, Size> range() const;
 
  private:

@@ -45,7 +45,7 @@ void multiply_into(const Tensor& a, const Tensor& b, bool accumulate, std::byte*
     using T = decltype(zero);
     T* to = reinterpret_cast<T*>(base) + layout.offset;
     if (!as_matrix<T>(to, layout).transposed) return multiply<T>(a, b, accumulate, to, layout);
-    // columns dense: (a b)^T = b^T a^T
+    // Columns are contiguous: (a b)^T = b^T a^T.
     const std::array<int, kMaxRank> flip{1, 0};
     multiply<T>(b.view(b.layout().permute(flip)), a.view(a.layout().permute(flip)), accumulate, to,
                 layout.permute(flip));

@@ -2,7 +2,7 @@
 
 namespace hindsight {
 
-/// Calls `f` at the end of a scope, also when an exception leaves it.
+/// Calls `f` at the end of a scope, also when an exception ends it.
 template <class F>
 struct OnExit {
   F f;

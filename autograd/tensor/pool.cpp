@@ -15,10 +15,11 @@ struct Idle {
   Idle* next;
 };
 
-// Classes: multiples of 64 bytes up to 1 KiB, then four to a power of two (at most 25 % waste).
+// Size classes: multiples of 64 bytes up to 1 KiB, then four for each power of two (at most 25 %
+// waste).
 constexpr std::size_t kFine = 1024, kFineClasses = kFine / kAlignment;
 constexpr std::size_t kClasses = kFineClasses + 4 * 40;
-constexpr std::size_t kMostBytes = (std::size_t{1} << 50) - kSpare;  // what the last class holds
+constexpr std::size_t kMostBytes = (std::size_t{1} << 50) - kSpare;  // size of the last class
 
 struct SizeClass {
   std::size_t index, bytes;
@@ -30,7 +31,7 @@ SizeClass size_class(std::size_t bytes) {
     const std::size_t index = (bytes - 1) / kAlignment;
     return {index, (index + 1) * kAlignment};
   }
-  // 1024 < bytes: `power` is the largest power of two below bytes.
+  // bytes > 1024: `power` is the largest power of two below bytes.
   const auto exponent = static_cast<std::size_t>(63 - __builtin_clzll(bytes - 1));
   const std::size_t power = std::size_t{1} << exponent, quarter = power / 4;
   const std::size_t step = (bytes - 1 - power) / quarter;
@@ -39,25 +40,26 @@ SizeClass size_class(std::size_t bytes) {
 
 struct Class {
   Idle* idle;
-  // Blocks allocated here and not released here. A thread keeps no more idle blocks than it once
-  // had allocated: those of another thread that come on top would pile up.
+  // Blocks that this thread allocated less those it released. At zero a released block, which then
+  // comes from another thread, is not kept: such blocks would pile up.
   std::int64_t lent;
 };
 
-// Without a destructor, so that objects destroyed late in a thread can still give blocks back.
+// Has no destructor, so that objects destroyed late in a thread can still release blocks.
 struct Lists {
   std::array<Class, kClasses> classes;
   Statistics statistics;
   bool closed;
 };
 static_assert(std::is_trivially_destructible_v<Lists>);
-thread_local Lists lists{};  // a constant: without {} every access asks whether it is initialised
+// Constant-initialised by the {}: otherwise every access would test a guard.
+thread_local Lists lists{};
 
 void system_release(void* block) { ::operator delete (block, std::align_val_t{kAlignment}); }
 
 void poison(void* block, std::size_t bytes) {
 #ifdef HINDSIGHT_ADDRESS_SANITIZER
-  // The first word holds the list and stays readable.
+  // The first word links the free list and stays readable.
   ASAN_POISON_MEMORY_REGION(static_cast<char*>(block) + sizeof(Idle), bytes - sizeof(Idle));
 #else
   (void)block, (void)bytes;
@@ -78,7 +80,7 @@ std::size_t class_bytes(std::size_t index) {
   return power + ((index - kFineClasses) % 4 + 1) * (power / 4);
 }
 
-// Gives the lists back to the system when the thread ends.
+// Returns the free blocks to the system when the thread ends.
 struct Closer {
   ~Closer() {
     trim();
@@ -99,7 +101,7 @@ void* allocate(std::size_t bytes) {
     unpoison(block, size.bytes);
     list.idle = static_cast<Idle*>(block)->next;
   } else {
-    (void)closer;  // its destructor runs for every thread that allocates
+    (void)closer;  // constructs it, so that its destructor runs when this thread ends
     block = ::operator new (size.bytes, std::align_val_t{kAlignment});
     ++counts.system_allocations;
   }

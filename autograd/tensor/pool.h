@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-// g++ and clang++ say in different ways that AddressSanitizer watches.
+// g++ and clang++ announce AddressSanitizer in different ways.
 #if defined(__SANITIZE_ADDRESS__)
 #define HINDSIGHT_ADDRESS_SANITIZER 1
 #elif defined(__has_feature)
@@ -12,25 +12,25 @@
 #endif
 #endif
 
-/// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
-/// so a training step after the first asks the system for nothing. A thread keeps no more blocks
-/// than it allocated: what another thread made and it releases beyond that goes back to the system.
-/// Blocks start on a cache line and
-/// end with one spare vector register's width that may be read, so that loops can load whole
-/// vectors at the end of a row.
+/// Recycled memory. A released block returns to the free list of its size class, of which each
+/// thread has its own, so after the first training step nothing is allocated from the system. A
+/// thread keeps at most as many free blocks as it has allocated; any beyond that, which other
+/// threads allocated, are returned to the system. Blocks start on a cache line and end with kSpare
+/// readable bytes, so that loops can load whole vector registers at the end of a row.
 namespace hindsight::pool {
 
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of every block
 
-void* allocate(std::size_t bytes);             ///< std::bad_alloc when there is no such memory
-void release(void* block, std::size_t bytes);  ///< `bytes` as at its allocation
+void* allocate(std::size_t bytes);             ///< std::bad_alloc when memory is exhausted
+void release(void* block, std::size_t bytes);  ///< `bytes` as given to allocate()
 
 /// Counters of the calling thread.
 struct Statistics {
-  std::int64_t system_allocations = 0;  ///< blocks asked of the system since the thread began
-  std::int64_t bytes_in_use =
-      0;                        ///< in size-class bytes; blocks freed by another thread count there
+  std::int64_t system_allocations = 0;  ///< blocks allocated from the system by this thread
+  /// Bytes allocated less bytes released, rounded up to size classes. A block that another thread
+  /// releases is subtracted there.
+  std::int64_t bytes_in_use = 0;
   std::int64_t peak_bytes = 0;  ///< highest bytes_in_use since the last reset_peak()
 };
 Statistics statistics();
@@ -39,7 +39,7 @@ void reset_peak();
 /// Returns every idle block of the calling thread to the system.
 void trim();
 
-/// For standard containers in pooled memory.
+/// Lets standard containers use pooled memory.
 template <class T>
 struct Allocator {
   using value_type = T;

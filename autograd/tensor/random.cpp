@@ -58,8 +58,8 @@ double Rng::normal() {
 std::int64_t Rng::below(std::int64_t count) {
   if (count < 1) fail<OptionError>("Rng::below: a count of {}; at least 1 is needed", count);
   const auto n = static_cast<std::uint64_t>(count);
-  const std::uint64_t limit =
-      UINT64_MAX - UINT64_MAX % n;  // above it the remainder would be uneven
+  // Above a multiple of n remainders would not be uniform.
+  const std::uint64_t limit = UINT64_MAX - UINT64_MAX % n;
   std::uint64_t x;
   do {
     x = bits();
@@ -83,7 +83,7 @@ void RandomRun::end() {
 
 void RandomRun::made(const Rng* rng) {
   if (std::find(made_.begin(), made_.end(), rng) == made_.end()) made_.push_back(rng);
-  // What lay at this address before is gone.
+  // A generator seen at this address before no longer exists.
   seen_.erase(
       std::remove_if(seen_.begin(), seen_.end(), [&](const Seen& s) { return s.rng == rng; }),
       seen_.end());
@@ -95,7 +95,7 @@ bool RandomRun::knows(const Rng* rng) const {
          std::find(made_.begin(), made_.end(), rng) != made_.end();
 }
 
-// The outer run comes first: where it is repeated it sets the state that this one notes.
+// The outer run comes first: if it is being repeated, it sets the state that this one records.
 void RandomRun::before_draw(Rng* rng) {
   if (outer_) outer_->before_draw(rng);
   if (knows(rng)) return;

@@ -4,10 +4,10 @@
 
 namespace hindsight {
 
-/// Random numbers from a seed: xoshiro256** (Blackman & Vigna 2018, doi 10.1145/3460772), its state
-/// filled by SplitMix64. bits(), uniform() and below() are the same on every machine; what is
-/// computed from them in floating point may differ in the last bits. Passed to whatever draws;
-/// there is no global one.
+/// Random number generator: xoshiro256** (Blackman & Vigna 2018, doi 10.1145/3460772), its state
+/// seeded by SplitMix64. bits(), uniform() and below() are the same on every machine; numbers
+/// computed from them in floating point may differ in the last bits. It is passed to whatever
+/// draws; there is no global one. Draws are not synchronised: an Rng belongs to one thread.
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);
@@ -18,7 +18,7 @@ class Rng {
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   /// Standard normal, by the polar method.
   double normal();
-  /// Whole number in [0, count). OptionError unless count is at least 1.
+  /// Whole number, uniform in [0, count). OptionError unless count is at least 1.
   std::int64_t below(std::int64_t count);
 
  private:
@@ -28,10 +28,10 @@ class Rng {
 };
 
 /// Records how to repeat the draws of a piece of code: the state of each Rng before its first draw,
-/// in the order of these. Generators made during the run need no entry.
+/// in the order of first draws. Generators made during the run need no entry.
 class RandomRun {
  public:
-  /// While alive, draws of this thread are noted in `run`.
+  /// While active, records the generators that this thread draws from in `run`.
   class Noted {
    public:
     explicit Noted(RandomRun* run);
@@ -42,7 +42,7 @@ class RandomRun {
    private:
     RandomRun* run_;
   };
-  /// While alive, each Rng draws what it drew in `run`; afterwards it goes on as if it had not.
+  /// While active, each Rng draws what it drew in `run`; its state is restored on destruction.
   class Repeated {
    public:
     explicit Repeated(RandomRun* run);
@@ -54,7 +54,7 @@ class RandomRun {
     RandomRun* run_;
   };
 
-  /// The run that goes on on this thread, or null.
+  /// The innermost active run of this thread, or null.
   static RandomRun* current();
 
   // For Rng --------------------------------------------------------------------------------------
@@ -65,17 +65,17 @@ class RandomRun {
  private:
   struct Seen {
     Rng* rng;
-    Rng before;  // to go on with after a repeated run
+    Rng before;  // state to restore after a repeated run
   };
   void begin(bool repeats);
   void end();
   bool knows(const Rng* rng) const;
 
   std::vector<Rng> first_;  // states, in the order of first draws
-  std::vector<Seen> seen_;  // of the run that goes on
+  std::vector<Seen> seen_;  // in the active run
   std::vector<const Rng*> made_;
   bool repeats_ = false;
-  std::size_t repeated_ = 0;  // how many of first_ are in use
+  std::size_t repeated_ = 0;  // how many of first_ have been used
   RandomRun* outer_ = nullptr;
 };
 

@@ -11,7 +11,7 @@
 namespace hindsight {
 
 constexpr int kMaxRank = 6;
-constexpr Size kMostElements = Size{1} << 50;  // so that no number of bytes overflows
+constexpr Size kMostElements = Size{1} << 50;  // no number of bytes overflows
 
 /// Sizes of up to six axes, kept inline. Rank 0 is a scalar.
 class Shape {
@@ -24,18 +24,19 @@ class Shape {
   int rank() const { return words_[kRank]; }
   Size operator[](int axis) const { return words_[static_cast<std::size_t>(axis)]; }
   Size back() const { return (*this)[rank() - 1]; }
-  /// The product of all sizes; ShapeError past kMostElements.
+  /// The product of all sizes; ShapeError above kMostElements.
   Size elements() const {
     Size count = 1;
     bool overflows = false;
     for (int i = 0; i < rank(); ++i) overflows |= __builtin_mul_overflow(count, (*this)[i], &count);
     return overflows || count > kMostElements ? elements_of_many() : count;
   }
-  /// Appends an axis; ShapeError past rank 6, for a negative size or one above 2^31 - 1.
+  /// Appends an axis; ShapeError beyond rank 6, for a negative size or one above 2^31 - 1.
   void push_back(Size size) {
     if (rank() == kMaxRank || size < 0 || size > INT32_MAX) throw_bad_axis(size);
     set(words_[kRank]++, size);
   }
+  /// Changes the size of an axis; neither argument is checked.
   void set(int axis, Size size) {
     words_[static_cast<std::size_t>(axis)] = static_cast<std::int32_t>(size);
   }
@@ -46,7 +47,7 @@ class Shape {
   void insert(int axis, Size size);
 
   bool operator==(const Shape& other) const {
-    std::int32_t difference = 0;  // without branches: one vector comparison
+    std::int32_t difference = 0;  // without branches, this compiles to one vector comparison
     for (std::size_t i = 0; i < words_.size(); ++i) difference |= words_[i] ^ other.words_[i];
     return difference == 0;
   }
@@ -60,14 +61,14 @@ class Shape {
   Size elements_of_many() const;
 
   static constexpr std::size_t kRank = kMaxRank;
-  std::array<std::int32_t, kMaxRank + 2> words_{};  // sizes, zeros past the rank; the rank; a zero
+  std::array<std::int32_t, kMaxRank + 2> words_{};  // sizes, then zeros; the rank; a zero
 };
 
-/// Axes named in a call, kept inline; negative ones count from the end.
+/// Axes given to an operation, kept inline; negative ones count from the end.
 class Axes {
  public:
   Axes() = default;
-  Axes(std::initializer_list<int> axes) {  // NOLINT: {0, -1} is how they are named
+  Axes(std::initializer_list<int> axes) {  // NOLINT: calls write {0, -1}
     for (int axis : axes) push_back(axis);
   }
   Axes(const std::vector<int>& axes) {  // NOLINT
@@ -88,15 +89,16 @@ class Axes {
   int count_ = 0;
 };
 
-/// The axis counted from the front (axis -1 is the last); IndexError naming `op` when out of range.
+/// The axis counted from the front (-1 is the last); IndexError naming `op` when it is out of
+/// range.
 int checked_axis(const char* op, int axis, int rank);
 
-/// The indices of an element along each axis, given its row-major position.
+/// Indices of an element along each axis, from its row-major position.
 std::vector<Size> indices_of(Size position, const Shape& shape);
 /// The same as text: "[2, 0]".
 std::string index_text(Size position, const Shape& shape);
 
-/// Whether `from` broadcasts to exactly `to` by NumPy's rules.
+/// Whether `from` broadcasts to `to` by NumPy's rules.
 inline bool broadcasts_to(const Shape& from, const Shape& to) {
   const int extra = to.rank() - from.rank();
   for (int i = from.rank() - 1; i >= 0 && extra >= 0; --i) {
@@ -105,7 +107,7 @@ inline bool broadcasts_to(const Shape& from, const Shape& to) {
   return extra >= 0;
 }
 
-/// The shape both broadcast to by NumPy's rules; ShapeError naming `op` where they do not fit.
+/// The shape that both broadcast to by NumPy's rules; ShapeError naming `op` when there is none.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
 }  // namespace hindsight

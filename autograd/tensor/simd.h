@@ -1,11 +1,11 @@
 #pragma once
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push  // GCC 12 warns of its own AVX-512 header
+#pragma GCC diagnostic push  // GCC 12 warns about its own AVX-512 header
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__OPTIMIZE__) && defined(__AVX512BW__)
-// Without optimisation GCC has macros for these two, whose casts reject xsimd's batches.
+// Without optimisation, GCC defines these two as macros, whose casts reject xsimd's batches.
 #include <immintrin.h>
 #undef _mm512_mask_blend_epi8
 #undef _mm512_mask_blend_epi16
@@ -25,10 +25,11 @@ inline __m512i _mm512_mask_blend_epi16(__mmask32 mask, __m512i a, __m512i b) {
 
 #include <cstring>
 
-/// For what must become part of a loop over vectors: a call would pass registers through memory.
+/// For functions within loops over vector registers: a call would pass the registers through
+/// memory.
 #define HINDSIGHT_INLINE inline __attribute__((always_inline))
 
-/// Vector registers, by xsimd; what it lacks is added here.
+/// Vector registers: xsimd's, and what it lacks.
 namespace hindsight::simd {
 
 template <class T>
@@ -37,8 +38,8 @@ using Batch = xsimd::batch<T>;
 template <class T>
 constexpr Size kWidth = static_cast<Size>(Batch<T>::size);
 
-/// The bits of x as numbers of another type of the same size. Before version 11, xsimd has the
-/// register's type named instead of its elements'.
+/// The bits of x as numbers of another type of the same size. Before version 11, xsimd expects the
+/// type of the register instead of that of its elements.
 template <class To, class From, class Arch>
 HINDSIGHT_INLINE auto reinterpret(const xsimd::batch<From, Arch>& x) {
 #if XSIMD_VERSION_MAJOR < 11
@@ -48,7 +49,7 @@ HINDSIGHT_INLINE auto reinterpret(const xsimd::batch<From, Arch>& x) {
 #endif
 }
 
-/// The sum of the lanes, which has another name in version 8 of xsimd.
+/// The sum of the lanes, under another name in version 8 of xsimd.
 template <class T>
 HINDSIGHT_INLINE T sum(const Batch<T>& x) {
 #if XSIMD_VERSION_MAJOR < 9
@@ -68,7 +69,8 @@ HINDSIGHT_INLINE void store(T* to, const Batch<T>& values) {
   values.store_unaligned(to);
 }
 
-/// As many ones as a register has lanes, then as many zeros.
+/// As many ones as a register has lanes, then as many zeros: a mask of n lanes starts n ones before
+/// the zeros.
 template <class T>
 struct OnesThenZeros {
   T lanes[static_cast<std::size_t>(2 * kWidth<T>)] = {};
@@ -79,9 +81,9 @@ struct OnesThenZeros {
 template <class T>
 inline constexpr OnesThenZeros<T> kOnesThenZeros;
 
-/// The first `count` values, and zeros in the lanes after them. Blocks of the pool end with spare
-/// bytes, so the whole register may be read, but what lies there must not reach a function: some
-/// of xsimd's choose how to compute by all lanes of the register.
+/// The first `count` values, and zeros in the remaining lanes. Blocks of the pool end with spare
+/// bytes, so the whole register may be read, but their content must not reach a function: some of
+/// xsimd's choose an algorithm by all lanes of the register.
 template <class T>
 HINDSIGHT_INLINE Batch<T> load_first(const T* from, Size count) {
   const Batch<T> zero(T(0)), given = load(kOnesThenZeros<T>.lanes + kWidth<T> - count);
@@ -105,7 +107,7 @@ HINDSIGHT_INLINE void store_first(T* to, const Batch<T>& values, Size count) {
   for (Size i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
-/// f of registers, for those of float computed in double and rounded once.
+/// Applies f; float registers are widened to double and the result rounded once.
 template <class F>
 HINDSIGHT_INLINE Batch<double> in_double(const Batch<double>& x, F&& f) {
   return f(x);
@@ -115,7 +117,7 @@ HINDSIGHT_INLINE Batch<double> in_double(const Batch<double>& a, const Batch<dou
   return f(a, b);
 }
 
-/// The lanes of a register of float as numbers of double.
+/// The lanes of a float register as doubles.
 struct Wide {
   static constexpr auto kLanes = static_cast<std::size_t>(kWidth<float>), kHalf = kLanes / 2;
   alignas(64) double lanes[kLanes];

@@ -6,16 +6,17 @@
 #include <type_traits>
 
 /// exp and its relatives for vector registers, over the whole range: xsimd's exp of a float is
-/// infinite from 88.38 on, where the largest number is not reached yet, and has no denormal
-/// results.
+/// infinite from 88.38 on, although exp(88.7) is still finite, and has no denormal results.
 ///
-/// exp(x) = 2^n (1 + s) with n = round(x / log 2), and 1 + s the exponential of the rest r = x - n
-/// log 2, |r| < 0.35. To add 1.5 * 2^23 to x / log 2 rounds it and leaves n in the last bits of the
-/// sum, from where a shift takes it to the exponent: the first constant carries the bias, too.
+/// exp(x) = 2^n (1 + s), where n = round(x / log 2) and 1 + s = exp(r) for the remainder
+/// r = x - n log 2, |r| < 0.35. Adding 1.5 * 2^23 to x / log 2 rounds it to the integer n, held in
+/// the low mantissa bits; a shift moves n into the exponent. The constant includes the exponent
+/// bias.
 namespace hindsight::simd {
 
 /// The constants for an element type: log 2 in two parts, so that n times the first is exact, and
-/// the q(r) of s = r + r^2 q(r) with the smallest largest error relative to exp(r): 2^-28, 2^-57.
+/// the minimax polynomial q of s = r + r^2 q(r), with an error relative to exp(r) of at most 2^-28
+/// (float) or 2^-57 (double).
 template <class T>
 struct ExpConstants;
 template <>
@@ -24,7 +25,7 @@ struct ExpConstants<float> {
   static constexpr int kMantissaBits = 23;
   static constexpr float kBias = 127, kRounder = 0x1.8p23f;
   static constexpr float kLog2High = 0.693359375f, kLog2Low = -2.12194440e-4f;
-  static constexpr float kLow = -104.5f, kHigh = 89;  // results are 0 and infinite there
+  static constexpr float kLow = -104.5f, kHigh = 89;  // exp is 0 below and infinite above
   static constexpr float kQ[] = {0.499999933345f, 0.166665189411f, 0.041668407556f,
                                  0.00836892164819f, 0.0013814202429f};
 };
@@ -43,24 +44,25 @@ struct ExpConstants<double> {
 };
 constexpr double kLog2E = 1.44269504088896340736;
 
-/// x within [low, high]; NaN stays, because the processors' min and max return the second of two
+/// x clamped to [low, high]. NaN stays NaN: the processor's min and max return their second operand
 /// when one is NaN.
 template <class T>
 HINDSIGHT_INLINE Batch<T> within(const Batch<T>& x, T low, T high) {
   return xsimd::max(Batch<T>(low), xsimd::min(Batch<T>(high), x));
 }
 
-/// The bits of x as a whole number, and back.
+/// The bits of x as an integer.
 template <class T>
 HINDSIGHT_INLINE auto bits(const Batch<T>& x) {
   return reinterpret<typename ExpConstants<T>::Integer>(x);
 }
+/// The power of two whose exponent is the low bits of `biased`.
 template <class T, class I>
 HINDSIGHT_INLINE Batch<T> to_exponent(const I& biased) {
   return reinterpret<T>(biased << ExpConstants<T>::kMantissaBits);
 }
 
-/// s of the rest of x: exp(x - n log 2) - 1. Two terms at a time, to wait for less.
+/// s = exp(r) - 1 of a remainder. Two terms at a time, which shortens the dependency chain.
 template <class T>
 HINDSIGHT_INLINE Batch<T> expm1_of_rest(const Batch<T>& r) {
   using B = Batch<T>;
@@ -79,7 +81,7 @@ HINDSIGHT_INLINE Batch<T> rest(const Batch<T>& x, const Batch<T>& n) {
   return xsimd::fnma(n, Batch<T>(C::kLog2Low), xsimd::fnma(n, Batch<T>(C::kLog2High), x));
 }
 
-/// 2^(n + shift) and s of an x whose n + shift is that of a normal number.
+/// n, 2^(n + shift) and s of x. 2^(n + shift) must be a normal number.
 template <class T>
 struct Split {
   Batch<T> n, power, s;
@@ -94,7 +96,7 @@ struct Split {
 };
 
 #if defined(__AVX512DQ__)
-constexpr int kLesserMagnitude = 6;  // of two, with its own sign; of NaN and a number, the number
+constexpr int kLesserMagnitude = 6;  // selects it, with its sign; a number rather than NaN
 HINDSIGHT_INLINE Batch<float> lesser(const Batch<float>& a, const Batch<float>& b) {
   return _mm512_range_ps(a, b, kLesserMagnitude);
 }
@@ -108,7 +110,7 @@ HINDSIGHT_INLINE Batch<double> scale(const Batch<double>& x, const Batch<double>
   return _mm512_scalef_pd(x, n);
 }
 
-/// exp(x). AVX-512 has x 2^n for every n: only the rest must be kept from being infinite.
+/// exp(x). AVX-512 scales by 2^n for every n; only the remainder must be kept finite.
 template <class T>
 HINDSIGHT_INLINE Batch<T> exponential(const Batch<T>& x) {
   const Batch<T> n = xsimd::nearbyint(x * Batch<T>(static_cast<T>(kLog2E)));
@@ -116,8 +118,8 @@ HINDSIGHT_INLINE Batch<T> exponential(const Batch<T>& x) {
   return scale(expm1_of_rest(r) + Batch<T>(T(1)), n);
 }
 #else
-/// exp(x). No single power of two reaches from the denormal numbers to infinity, so 2^n is the
-/// product of two, of about n / 2 each.
+/// exp(x). No normal power of two covers the range from denormal numbers to infinity, so 2^n is
+/// computed as the product of two powers with exponents of about n / 2.
 template <class T>
 HINDSIGHT_INLINE Batch<T> exponential(const Batch<T>& any) {
   using B = Batch<T>;
@@ -133,7 +135,7 @@ HINDSIGHT_INLINE Batch<T> exponential(const Batch<T>& any) {
 }
 #endif
 
-/// exp(x) - 1 = 2 (2^(n-1) s + (2^(n-1) - 1/2)): the halves stay finite as long as the result.
+/// exp(x) - 1 = 2 (2^(n-1) s + (2^(n-1) - 1/2)), whose terms are finite wherever the result is.
 template <class T>
 HINDSIGHT_INLINE Batch<T> exponential_minus_one(const Batch<T>& x) {
   using B = Batch<T>;
@@ -143,7 +145,8 @@ HINDSIGHT_INLINE Batch<T> exponential_minus_one(const Batch<T>& x) {
   return xsimd::select(e.n == B(T(0)), e.s, half + half);  // s alone is exact for denormal x
 }
 
-/// (1 - e) / (1 + e) with e = exp(-2 |x|), and the sign of x. 1 - 2^n - 2^n s does not cancel.
+/// tanh(x) = (1 - e) / (1 + e) with e = exp(-2 |x|), with the sign of x. Computing 1 - e as
+/// 1 - 2^n - 2^n s avoids cancellation.
 template <class T>
 HINDSIGHT_INLINE Batch<T> hyperbolic_tangent(const Batch<T>& x) {
   using B = Batch<T>;
@@ -154,16 +157,17 @@ HINDSIGHT_INLINE Batch<T> hyperbolic_tangent(const Batch<T>& x) {
   return y | xsimd::bitofsign(x);
 }
 
-/// sigmoid(x) = 1 / (1 + exp(-x)) = q / (q + 1 + s) with exp(-x) = (1 + s) / q. Both are 2^kScaled
-/// times that, so that q is normal where the quotient is denormal. Of 1 and q half the smaller one
-/// at most is added to s first: other orders round by more than 2 units in the last place
-/// somewhere.
+/// sigmoid(x) = 1 / (1 + exp(-x)) = q / (q + 1 + s) with exp(-x) = (1 + s) / q. Numerator and
+/// denominator are scaled by 2^kScaled, so that q is normal where the quotient is denormal. The
+/// order of the sum q + 1 + s matters: s is first added to min(q, 1/2), as other orders round by
+/// more than 2 units in the last place somewhere.
 template <class T>
 struct Logistic {
   static constexpr int kScaled = std::is_same_v<T, float> ? 48 : 128;
   static constexpr T kOne = std::is_same_v<T, float> ? T(0x1p48) : T(0x1p128);
-  static constexpr T kZeroBelow = std::is_same_v<T, float> ? -110 : -755;  // and 0 for x sigmoid(x)
-  static constexpr T kOneFrom = 40;  // sigmoid(40) is 1 in double as well
+  // Below, sigmoid(x) and x sigmoid(x) are 0.
+  static constexpr T kZeroBelow = std::is_same_v<T, float> ? -110 : -755;
+  static constexpr T kOneFrom = 40;  // sigmoid(40) rounds to 1 in double as well
   Batch<T> numerator, denominator;
 
   explicit HINDSIGHT_INLINE Logistic(const Batch<T>& any) {
@@ -185,7 +189,7 @@ HINDSIGHT_INLINE Batch<T> sigmoid(const Batch<T>& x) {
   return l.numerator / l.denominator;
 }
 
-/// x sigmoid(x), 0 for -infinity. x 2^n is exact where it does not overflow.
+/// x sigmoid(x); 0 for -infinity. x 2^n is exact where it does not overflow.
 template <class T>
 HINDSIGHT_INLINE Batch<T> silu(const Batch<T>& x) {
   const Logistic<T> l(x);
@@ -196,7 +200,7 @@ HINDSIGHT_INLINE Batch<T> silu(const Batch<T>& x) {
 
 }  // namespace hindsight::simd
 
-/// Calls of these with a register come here: an exact match goes before xsimd's templates.
+/// Overloads for registers; an exact match beats xsimd's templates.
 namespace xsimd {
 HINDSIGHT_INLINE batch<float> exp(const batch<float>& x) {
   return hindsight::simd::exponential<float>(x);

@@ -6,7 +6,7 @@
 namespace hindsight {
 namespace {
 
-/// Calls f(row of `to`, row of `from`, length) for every run along the last axis.
+/// Calls f(row of `to`, row of `from`, length) for every row along the last axis.
 template <class To, class From, class F>
 void for_each_row(const Tensor& to, const Tensor& from, F&& f) {
   const Shape& shape = to.shape();
@@ -53,8 +53,8 @@ void copy_typed(const Tensor& from, const Tensor& to, bool accumulate) {
   });
 }
 
-/// Whether writing `to` may change elements of `from` that are still to be read: their memory
-/// overlaps, other than in that each element is written to its own place.
+/// Whether writing `to` may change elements of `from` before they are read: their memory overlaps,
+/// and they are not the same view.
 bool overlap(const Tensor& from, const Tensor& to) {
   if (!(from.buffer() == to.buffer()) || to.elements() == 0) return false;
   if (from.layout() == to.layout() && from.dtype() == to.dtype()) return false;
@@ -65,7 +65,7 @@ bool overlap(const Tensor& from, const Tensor& to) {
          to_first * to_bytes < (from_last + 1) * from_bytes;
 }
 
-/// Same memory order without gaps: one long row.
+/// A contiguous tensor as one long row.
 Tensor flattened(const Tensor& t) {
   Layout flat(Shape{t.elements()});
   flat.offset = t.layout().offset;
@@ -192,7 +192,7 @@ void sum_into(const Tensor& x, const Tensor& to) {
     dispatch(x.dtype(), [&](auto zero) {
       using T = decltype(zero);
       const T* values = dense.data<T>();
-      double lanes[8] = {};  // eight running sums: the compiler adds them side by side
+      double lanes[8] = {};  // eight running sums, so that the compiler vectorizes
       const Size n = dense.elements();
       Size i = 0;
       for (; i + 8 <= n; i += 8) {
@@ -214,7 +214,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (!broadcasts_to(shape, x.shape()))
     fail<ShapeError>("sum_to: shape {} does not broadcast to {}", shape, x.shape());
   const Tensor result(shape, x.dtype());
-  Shape kept = shape;  // with an axis of one element for each that x has in front
+  Shape kept = shape;  // with leading axes of one element, to the rank of x
   while (kept.rank() < x.rank()) kept.insert(0, 1);
   sum_into(x, result.view(Layout(kept)));
   return result;

@@ -10,7 +10,8 @@
 
 namespace hindsight {
 
-/// Shared ownership of one block of pooled memory.
+/// Shared ownership of one block of pooled memory. Counted atomically: copies may be used by
+/// several threads.
 class Buffer {
  public:
   Buffer() = default;
@@ -52,9 +53,8 @@ class Buffer {
   Header* header_ = nullptr;
 };
 
-/// A strided view of pooled memory: the values, without derivatives. Copying shares the memory.
-/// One that was never given a value, or was moved from, is empty (false), and using its elements is
-/// an Error.
+/// A strided view of pooled memory: values without derivatives. Copying shares the memory. A Tensor
+/// that was default-constructed or moved from is empty (false); using its elements is an Error.
 class Tensor {
  public:
   Tensor() = default;
@@ -63,7 +63,7 @@ class Tensor {
       : layout_(shape), buffer_(shape.elements() * bytes_of(dtype)), dtype_(dtype) {}
   Tensor(Buffer buffer, const Layout& layout, DType dtype)
       : layout_(layout), buffer_(std::move(buffer)), dtype_(dtype) {}
-  /// Evaluates any xtensor expression; its element type, float or double, becomes the dtype.
+  /// Evaluates an xtensor expression; its element type, float or double, becomes the dtype.
   template <class E>
   Tensor(const xt::xexpression<E>& expression);  // NOLINT: converting is the point
 
@@ -85,7 +85,8 @@ class Tensor {
   const Buffer& buffer() const { return buffer_; }
   bool contiguous() const { return layout_.contiguous(); }
 
-  /// Pointer to the first element; T must match the dtype.
+  /// Pointer to the first element. Precondition, not checked: T is the C++ type of the dtype.
+  /// Anything else is undefined behaviour.
   template <class T>
   T* data() const {
     static_assert(std::is_floating_point_v<T>);
@@ -96,29 +97,33 @@ class Tensor {
     check_given("bytes");
     return buffer_.data<std::byte>() + layout_.offset * bytes_of(dtype_);
   }
-  /// The elements as an xtensor adaptor that shares this memory; DTypeError when T is not the
-  /// dtype. (xtensor's `a += number` takes strided elements for dense ones: write `a = a +
-  /// number`.)
+  /// The elements as an xtensor adaptor that shares this memory; DTypeError when T is not the C++
+  /// type of the dtype. (xtensor's `a += number` treats strided elements as dense ones: write
+  /// `a = a + number`.)
   template <class T>
   auto array() const;
 
-  /// One element by its row-major position.
+  /// One element by its row-major position; IndexError when out of range. Each call is O(rank) and
+  /// dispatches on the dtype: loops over many elements should use data().
   double at(Size position) const;
   void set(Size position, double value) const;
   /// The value of a tensor of one element; ShapeError for others.
   double item() const;
   std::vector<double> to_vector() const;  ///< row-major
 
+  /// The same memory in another layout, whose offset counts from the start of the buffer.
+  /// Precondition, not checked: all its elements are within the buffer.
   Tensor view(const Layout& layout) const {
     check_given("view");
     return {buffer_, layout, dtype_};
   }
   Tensor contiguous_copy() const;
+  /// Itself when contiguous, else a contiguous copy.
   Tensor dense() const {
     check_given("dense");
     return contiguous() ? *this : contiguous_copy();
   }
-  Tensor to(DType dtype) const;  ///< itself when the type is the same, else a converted copy
+  Tensor to(DType dtype) const;  ///< itself when it has this dtype, else a converted copy
   void fill(double value) const;
 
  private:
@@ -128,24 +133,24 @@ class Tensor {
   [[noreturn]] static void throw_empty(const char* use);
   void check_type(DType wanted) const;
 
-  Layout layout_;  // before the buffer: it rejects what is too large
+  Layout layout_;  // before the buffer, because its constructor rejects oversized shapes
   Buffer buffer_;
   DType dtype_ = DType::f32;
 };
 
 /// to = from, or to += from when `accumulate`. `from` broadcasts; both may be strided and of
-/// different types, and they may overlap. ShapeError where `from` does not broadcast to the shape
-/// of `to`.
+/// different types, and they may overlap. ShapeError when `from` does not broadcast to the shape of
+/// `to`, Error when either is empty.
 void copy(const Tensor& from, const Tensor& to, bool accumulate = false);
 
-/// to = x, summed over the axes along which `to` has one element and x more. In double, rounded
-/// once at the end. Both have the same rank.
+/// to = x summed over the axes along which `to` has one element and x has more, in double and
+/// rounded once at the end. Both have the same rank; the other axes agree. Not checked.
 void sum_into(const Tensor& x, const Tensor& to);
-/// x summed over the axes that `shape` broadcasts along to x's, rounded likewise. ShapeError where
-/// it does not broadcast.
+/// x summed to `shape`, over the axes along which `shape` broadcasts to that of x; rounded
+/// likewise. ShapeError when it does not broadcast.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
-/// True when no element is NaN or infinite.
+/// True if no element is NaN or infinite.
 bool all_finite(const Tensor& tensor);
 
 template <class E>
@@ -170,7 +175,7 @@ auto Tensor::array() const {
     shape[static_cast<std::size_t>(i)] = static_cast<std::size_t>(size(i));
     strides[static_cast<std::size_t>(i)] = layout_.stride(i);
   }
-  // A view of the flat memory: xtensor's adaptors assign through gaps between strided rows.
+  // A view of the flat memory: xtensor's adaptors would also write the gaps between strided rows.
   const auto span = static_cast<std::size_t>(buffer_.bytes() / bytes_of(dtype_) - layout_.offset);
   auto flat = xt::adapt(data<T>(), span, xt::no_ownership(), std::array<std::size_t, 1>{span});
   using View = xt::xstrided_view<decltype(flat), std::vector<std::size_t>>;

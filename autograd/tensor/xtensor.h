@@ -1,8 +1,8 @@
 #pragma once
-/// The one place that includes xtensor: its headers moved into folders in version 0.26. These are
-/// looked for first: of two versions, the newer one is the one that somebody installed on purpose.
+/// The only file that includes xtensor, whose headers moved into folders in version 0.26. Those are
+/// looked for first: of two installed versions, the newer one was installed on purpose.
 
-// First: xtensor brings xsimd in, whose warnings are reset in simd.h, and uses its exp.
+// Included first: xtensor includes xsimd, whose warnings simd.h silences, and uses its exp.
 #include <hindsight/autograd/tensor/simd_math.h>
 
 #if __has_include(<xtensor/containers/xadapt.hpp>)
