@@ -10,7 +10,7 @@
 namespace hindsight {
 
 Float64Scope::Float64Scope(const std::vector<Parameter>& parameters) : parameters_(parameters) {
-  // All that may throw comes first: no destructor restores what a constructor left half done.
+  // All that may throw comes first: the destructor does not run when the constructor throws.
   for (const Parameter& p : parameters_) {
     values_.push_back(p.dtype() == DType::f64 ? p.value().contiguous_copy()
                                               : p.value().to(DType::f64));
@@ -24,7 +24,7 @@ Float64Scope::Float64Scope(const std::vector<Parameter>& parameters) : parameter
 Float64Scope::~Float64Scope() {
   exchange();
   for (std::size_t i = 0; i < parameters_.size(); ++i)
-    parameters_[i].data()->version = versions_[i];  // the value is unchanged
+    parameters_[i].data()->version = versions_[i];  // the value is unchanged, so is its version
 }
 
 void Float64Scope::exchange() {
@@ -75,7 +75,7 @@ std::vector<Tensor> values_of(const std::vector<Variable>& variables) {
 
 }  // namespace
 
-/// The function on a tape of its own.
+/// The function recorded on a tape of its own.
 struct CheckedFunction::Recording {
   Tape tape;
   std::vector<Variable> leaves;
@@ -92,7 +92,7 @@ struct CheckedFunction::Recording {
     }
     forward_end = tape.youngest();
   }
-  /// <gradient, directions>, recorded; a constant where the gradient is one.
+  /// <gradient, directions>, recorded unless the gradient is a constant.
   Variable slope(const std::vector<Tensor>& directions) {
     const std::vector<Variable> first = tape.gradient(loss, leaves, {.create_graph = true});
     Variable total;
@@ -130,7 +130,7 @@ Variable CheckedFunction::evaluate(const std::vector<Variable>& leaves) const {
   return y;
 }
 
-/// The scalar that is differentiated.
+/// The scalar that is differentiated: y, or the sum of its elements with fixed random weights.
 Variable CheckedFunction::weighted(const Variable& y) const {
   if (y.rank() == 0) return y;
   if (!weights_ || weights_.shape() != y.shape()) {

@@ -16,25 +16,25 @@ class Float64Scope {
   void exchange();
 
   std::vector<Parameter> parameters_;
-  std::vector<Tensor> values_;  // those that the parameters do not have just now
+  std::vector<Tensor> values_;  // those as given, while active; exchange() swaps them
   std::vector<Gradient> gradients_;
   std::vector<std::uint64_t> versions_;
 };
 
-/// Normal random numbers in double.
+/// Standard normal random numbers in float64.
 Tensor random_normal(const Shape& shape, Rng& rng);
-/// Sum of the products of their elements.
+/// sum(a b)
 double inner_product(const Tensor& a, const Tensor& b);
-/// Root of the sum of the squares of the products of their elements.
+/// sqrt(sum((a b)^2))
 double product_norm(const Tensor& a, const Tensor& b);
 
-/// A random direction from a point, for every element of its tensors.
+/// A point, given by tensors, and a random direction from it.
 struct Direction {
   enum class Scale { step, proportional };
 
-  /// Of random signs and sizes that differ, so that no element goes unseen and no two wrong ones
-  /// cancel. They grow with the elements: as the steps do, or in proportion, which leaves no domain
-  /// that ends at 0.
+  /// Signs and magnitudes are random, so that no element goes unseen and no two wrong ones cancel.
+  /// Magnitudes grow like max(1, |x|), as the steps of the check do, or in proportion to |x|, which
+  /// stays in domains that end at 0.
   Direction(const std::vector<Tensor>& point, Scale scale, Rng& rng);
 
   std::vector<Tensor> along, point;
@@ -46,50 +46,51 @@ struct ElementRange {
   Size begin = 0, end = kMostElements;
 };
 
-/// A function's value, and the size of what it adds up: the rounding grows with it.
+/// A function's value, and the magnitude of its terms, with which its rounding grows.
 struct SizedValue {
   double value, size;
 };
 
-/// A scalar function of inputs and parameters, under test: its value and its derivatives, by the
+/// The scalar function under test, of inputs and parameters: its value, and its derivatives by the
 /// tape, at the point that tensors() holds.
 class CheckedFunction {
  public:
   using Function = std::function<Variable(const std::vector<Variable>&)>;
 
-  /// `f` has to outlive it.
+  /// `f` must outlive this object.
   CheckedFunction(const Function& f, const std::vector<Tensor>& inputs,
                   const std::vector<Parameter>& parameters);
 
-  /// The inputs, then the parameters, in memory of the check's own.
+  /// The inputs, then the parameters, in memory that only the check uses.
   const std::vector<Tensor>& tensors() const { return tensors_; }
   std::string name(std::size_t tensor) const;
   double* data(std::size_t tensor) const { return tensors_[tensor].data<double>(); }
-  /// Says that the elements of a tensor were written.
+  /// To be called after the elements of a tensor were written.
   void changed(std::size_t tensor);
-  /// Moves the elements of a range to t times the direction from its point.
+  /// Sets the elements of a range to point + t * along of the direction.
   void move(const Direction& direction, const ElementRange& range, double t);
   ElementRange everything() const { return {0, tensors_.size()}; }
 
   double value() const;
   SizedValue sized_value() const;
   std::vector<Tensor> gradients() const;
-  /// Sum over all elements of gradient times `directions`.
+  /// The directional derivative <gradient, directions>.
   double gradient_along(const std::vector<Tensor>& directions) const {
     return sized_gradient_along(directions).value;
   }
   SizedValue sized_gradient_along(const std::vector<Tensor>& directions) const;
-  /// The gradient of that, by a second sweep.
+  /// The gradient of gradient_along(), by a second reverse sweep.
   std::vector<Tensor> second_gradients(const std::vector<Tensor>& directions) const;
 
-  /// The size of the values that the function, or its gradient along `directions`, is computed
-  /// from, each as far as it matters: their rounding adds up to that of the result.
+  /// The root sum of squares of all intermediate values, each times the derivative by it of the
+  /// function (order 1) or of its gradient along `directions` (order 2). Their rounding adds up to
+  /// that of the result.
   double size_of_parts(int order, const std::vector<Tensor>& directions) const;
 
-  /// The operation to blame for a wrong derivative of that order.
+  /// Searches for the operation to blame for a wrong derivative of that order.
   CulpritSearch culprit(int order, const std::vector<Tensor>& directions,
                         const CheckOptions& options) const;
-  /// Which operation first computes what is not finite; empty where none does.
+  /// The message about the first operation that computes NaN or infinity; empty if there is none.
   std::string first_not_finite() const;
 
  private:
@@ -102,7 +103,7 @@ class CheckedFunction {
   std::vector<Parameter> parameters_;
   std::vector<Tensor> tensors_;
   std::size_t inputs_ = 0;
-  mutable Tensor weights_;  // of a value that is no scalar, made when its shape is known
+  mutable Tensor weights_;  // for a value that is not a scalar, made once its shape is known
 };
 
 }  // namespace hindsight

@@ -9,16 +9,16 @@
 #include <unordered_map>
 #include <unordered_set>
 
-/// Which operation is to blame for a wrong derivative: each is run again with one of its inputs
-/// moved, and the change of its output compared with what its own backward says.
+/// Finds the operation to blame for a wrong derivative: each is rerun with one of its inputs
+/// perturbed, and the change of its output is compared with its own backward.
 namespace hindsight {
 namespace {
 
-// All elements of an input are moved together. Where no operation is found that way, they are moved
-// in groups: a small wrong gradient is not seen beside large ones.
+// All elements of an input are perturbed together. If no operation is found that way, they are
+// perturbed in groups, as rounding may hide a small wrong gradient among large ones.
 constexpr Size kMostGroups = 1024, kMostOfAllInputs = 100000;
 constexpr int kMostSlopes = 4096;    // of an input, while wrong groups are halved
-constexpr double kSameValue = 1e-9;  // a value computed again may differ in its last digits
+constexpr double kSameValue = 1e-9;  // a recomputed value may differ in its last digits
 
 /// An input whose value can be perturbed, restored on destruction. Other values in the same memory
 /// are not touched.
@@ -33,7 +33,7 @@ class PerturbedInput {
       node_->value = Tensor(shared_, whole, node_->dtype).contiguous_copy().buffer();
       node_->base = 0;
     }
-    if (parameter_) {  // its transposed copy is made of the parameter's own value
+    if (parameter_) {  // its transposed copy is made from the Parameter's value
       parameter_value_ = parameter_.value();
       parameter_.data()->value = Tensor(node_->value, Layout(node_->shape), node_->dtype);
     }
@@ -49,7 +49,7 @@ class PerturbedInput {
     if (!parameter_) return;
     parameter_.data()->value = parameter_value_;
     parameter_.changed();
-    node_->use->version = parameter_.data()->version;  // it has the value that the tape used
+    node_->use->version = parameter_.data()->version;  // the value is again the one the tape used
   }
   PerturbedInput(const PerturbedInput&) = delete;
   PerturbedInput& operator=(const PerturbedInput&) = delete;
@@ -69,7 +69,8 @@ class PerturbedInput {
   Tensor parameter_value_, region_, original_;
 };
 
-/// Gradients that inputs have only while the backward of one operation runs in isolation.
+/// While active, the inputs of an operation accumulate their gradients in memory of their own, so
+/// that its backward can run in isolation.
 class ScratchGradients {
  public:
   explicit ScratchGradients(const Operation& op) : output_(op.output().node()) {
@@ -96,7 +97,7 @@ class ScratchGradients {
   std::vector<std::pair<Node*, Gradient*>> saved_;
 };
 
-/// What the operation's own backward makes of `weights`, the gradient of its output.
+/// The gradients that the operation's backward computes from `weights`, the gradient of its output.
 std::vector<Tensor> backward_alone(Operation& op, const Tensor& weights) {
   const ScratchGradients own(op);
   MemorySweep sweep(ReverseSweep::After::keep);
@@ -114,10 +115,10 @@ std::vector<Tensor> backward_alone(Operation& op, const Tensor& weights) {
   return gradients;
 }
 
-/// One input of an operation, moved.
+/// Checks the gradient of one input of an operation.
 class InputCheck {
  public:
-  /// `gradient` is what is to be compared with differences of `value`.
+  /// `gradient` is compared with differences of `value`.
   InputCheck(const Operand& input, const Tensor& gradient, std::function<SizedValue()> value,
              const CheckOptions& options)
       : input_(input),
@@ -132,7 +133,7 @@ class InputCheck {
             [this, along = Direction({input_.original()}, Direction::Scale::proportional, rng_)](
                 double t) { return moved(along, 0, input_.elements(), t); }) {}
 
-  /// The worst wrong element, where one of so many groups of elements is wrong.
+  /// The worst wrong element that is found when the elements are perturbed in so many groups.
   std::optional<CheckedElement> worst(Size groups) {
     const Size count = input_.elements();
     groups = std::min(groups, count);
@@ -149,7 +150,8 @@ class InputCheck {
     return result;
   }
 
-  /// Halves what is wrong. A group also fails where some elements are at kinks; alone these pass.
+  /// Halves wrong groups down to elements. A group also fails when some of its elements are at
+  /// kinks; these pass alone.
   void search(Size begin, Size end) {
     if (slopes_++ >= kMostSlopes) return;
     if (end - begin == 1) return compare_element(begin);
@@ -175,7 +177,7 @@ class InputCheck {
     CheckedElement e = compare_slope(line, gradient_.at(index));
     e.index = index;
     if (e.kind == CheckedElement::Kind::jump || e.kind == CheckedElement::Kind::not_finite)
-      return;  // there is no derivative, so none that is wrong
+      return;  // there is no derivative that could be wrong
     if (!e.passed() && (!worst_ || !(e.error <= worst_->error))) worst_ = e;
   }
 
@@ -220,7 +222,7 @@ class LocalCheck {
             op_.inputs().first[input], gradients_[static_cast<std::size_t>(input)],
             [this] { return value(); }, options_)
             .worst(groups);
-    op_.run_from_inputs();  // with the input back in place
+    op_.run_from_inputs();  // with the input restored
     return worst;
   }
 
@@ -253,8 +255,8 @@ Culprit blame(const Operation& op, Culprit::Kind kind) {
   return culprit;
 }
 
-/// Finds constants that are the value of something recorded, in its memory or a copy: there the
-/// gradient was cut off.
+/// Finds constants that hold a recorded value, in its memory or in a copy: they were detached from
+/// it, so no gradient reaches it.
 class DetachedValues {
  public:
   void know(const Node* node, const Tensor& value, const std::string& name) {
@@ -276,7 +278,7 @@ class DetachedValues {
   }
 
  private:
-  // Values computed again lie in other memory than what was detached from them.
+  // A recomputed value is in other memory than the constants that were detached from it.
   const std::string* name_of(const Operand& input) const {
     const auto memory = by_memory_.find(input.node()->value.data<char>());
     if (memory != by_memory_.end()) return &memory->second;
@@ -284,7 +286,7 @@ class DetachedValues {
     const auto same = varied(value) ? by_content_.find(content(value)) : by_content_.end();
     return same == by_content_.end() ? nullptr : &same->second;
   }
-  // Zeros, ones and the like are equal by chance.
+  // Constant tensors, such as zeros, are equal by chance.
   static bool varied(const Tensor& value) {
     return value.elements() > 1 && value.at(0) != value.at(value.elements() - 1);
   }
@@ -311,7 +313,8 @@ std::string result_of(const Operation& op) {
   return fmt::format("the result of {}{}", op.name(), place.empty() ? "" : " (" + place + ")");
 }
 
-/// The operations of a tape that depend on the leaves, in the order they ran, each in isolation.
+/// Checks the operations of a tape that depend on the leaves, each in isolation, in the order they
+/// ran.
 class Search {
  public:
   Search(const std::vector<Variable>& leaves, const Operation* forward_end,
@@ -348,7 +351,7 @@ class Search {
       if (depends_on(reached_, *op)) {
         reached_.insert(op->output().node());
         cut_offs_.know(op->output().node(), op->output().variable().value(), result_of(*op));
-        // The tape's operations are read-only. This one runs again, and is restored afterwards.
+        // The tape's operations are read-only; the check reruns this one and restores it.
         std::optional<Culprit> culprit = check_alone(const_cast<Operation&>(*op), groups);
         if (culprit) culprit->in_sweep = in_sweep;
         if (culprit) return culprit;
@@ -382,7 +385,7 @@ class Search {
   const Operation* forward_end_;
   const CheckOptions& options_;
   DetachedValues cut_offs_;
-  std::unordered_set<const Node*> reached_;  // depends on the leaves
+  std::unordered_set<const Node*> reached_;  // nodes that depend on the leaves
   std::optional<Culprit> cut_off_;
   CulpritSearch result_;
   Size inputs_ = 0;

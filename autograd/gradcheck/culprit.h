@@ -7,16 +7,16 @@
 
 namespace hindsight {
 
-/// What looking for the operation to blame came to.
+/// The result of a search for the operation to blame.
 struct CulpritSearch {
   std::optional<Culprit> culprit;
   Size operations = 0;  ///< that passed in isolation
-  Size together = 1;    ///< elements of an input that were at most moved together
+  Size together = 1;    ///< the most elements of an input that were perturbed together
 };
 
-/// The first operation on the tape that is wrong in isolation, or else one that reads a cut-off
-/// value. The tape holds all values. `leaves` are what the derivative is asked for; what is
-/// recorded after `forward_end` belongs to a reverse sweep.
+/// Finds the first operation on the tape that is wrong in isolation, or else the first that reads a
+/// detached value. Precondition: the tape holds all values. `leaves` are the variables of the
+/// derivative; operations after `forward_end` were recorded by a reverse sweep.
 CulpritSearch find_culprit(const Tape& tape, const std::vector<Variable>& leaves,
                            const Operation* forward_end, const CheckOptions& options);
 

@@ -8,22 +8,25 @@
 namespace hindsight {
 namespace {
 
-constexpr double kFiner = 64;  // each closer look's step is so much smaller, its rounding larger
-constexpr int kLooks = 10;     // 1e-6 / 64^10 is 1e-24
-// What is cut off the series is h^2 times the third derivative, so it is 64^2 times smaller in the
-// finer of two differences. Twice that, as higher terms add to it.
+constexpr double kFiner =
+    64;                     // each further step is this much smaller, its rounding this much larger
+constexpr int kLooks = 10;  // further steps at most: 1e-6 / 64^10 is 1e-24
+// The truncation error of a central difference is proportional to the step squared, so it is 64^2
+// times smaller in the finer of two. Twice their difference's share, to cover higher terms.
 constexpr double kTruncation = 2 / (kFiner * kFiner - 1);
-// OneSidedSlopes further apart than this share of their slopes, or so many times the rounding, get
-// a closer look. A smooth function bends by 1e-6 of its curvature.
+// One-sided slopes that differ by more than this share of their size, plus this many times their
+// rounding, are examined with smaller steps. Those of a smooth function differ by 1e-6 of its
+// curvature.
 constexpr double kBent = 1e-4, kBentRounding = 100;
-constexpr double kSure = 0.25;   // of the allowed error: more is looked at closer
-constexpr double kClear = 4;     // times the rounding, for a difference that means something
-constexpr double kStays = 0.1;   // a smooth function's sides come 64 times closer
-constexpr double kGrows = 4;     // a jump's slope grows 64 times
+constexpr double kSure = 0.25;  // share of the allowed error above which smaller steps decide
+constexpr double kClear = 4;    // times the rounding: a difference above is significant
+constexpr double kStays =
+    0.1;  // at a kink the sides' difference stays; a smooth one's shrinks 64 times
+constexpr double kGrows = 4;     // a slope across a jump grows 64 times
 constexpr double kSteadies = 2;  // a slope that has a limit grows by less
-constexpr double kWorth = 2;   // times the next look's rounding, for what that look is to clear up
-constexpr int kKinkStays = 4;  // looks, at steps down to 1e-6 / 64^4
-constexpr double kSteps = 1000;  // a step has so many representable numbers
+constexpr double kWorth = 2;     // times the next step's rounding: a doubt below is not examined
+constexpr int kKinkStays = 4;    // steps in a row that must see a kink, down to 1e-6 / 64^4
+constexpr double kSteps = 1000;  // representable numbers that a step must span
 
 struct OneSidedSlopes {
   double left, right, central, step, resolution;
@@ -38,7 +41,8 @@ OneSidedSlopes sides(const Probe& line, double step) {
           (ahead - behind) / (2 * step), step, line.rounding->error() / step};
 }
 
-/// How far `analytic` lies outside of [low, high], over what is allowed to slopes over `step`.
+/// How far `analytic` is outside of [low, high], divided by the error allowed for slopes over
+/// `step`.
 double error_of(const Probe& line, double analytic, double low, double high, double resolution,
                 double step) {
   if (std::isnan(analytic)) return analytic;
@@ -48,7 +52,7 @@ double error_of(const Probe& line, double analytic, double low, double high, dou
   return distance == 0 ? 0 : distance / allowed;
 }
 
-/// A comparison with the central difference.
+/// Compares with the central difference.
 CheckedElement smooth(const Probe& line, double analytic, const OneSidedSlopes& at,
                       double truncation = 0) {
   CheckedElement e;
@@ -61,7 +65,7 @@ CheckedElement smooth(const Probe& line, double analytic, const OneSidedSlopes& 
   return e;
 }
 
-/// At a jump: the derivative of a side whose slope has a limit.
+/// The error at a jump: compares with each side whose slope has a limit.
 double error_beside_jump(const Probe& line, double analytic, const OneSidedSlopes& near,
                          const OneSidedSlopes& fine) {
   double error = INFINITY;
@@ -76,10 +80,10 @@ double error_beside_jump(const Probe& line, double analytic, const OneSidedSlope
 
 struct Look {
   CheckedElement element;
-  double open = 0;  ///< what a smaller step might still change
+  double open = 0;  ///< how much of a slope a smaller step might still change
 };
 
-/// What two steps say together.
+/// Judges by two steps, one kFiner times the other.
 Look look(const Probe& line, double analytic, const OneSidedSlopes& near,
           const OneSidedSlopes& fine) {
   const double clear = kClear * fine.resolution;
@@ -97,10 +101,10 @@ Look look(const Probe& line, double analytic, const OneSidedSlopes& near,
   } else if (smooth(line, fine.central, near).passed()) {
     return result;
   } else {
-    // The function bends within the step: only the smaller one tells the derivative.
+    // The function curves within the larger step: only the smaller one approximates the derivative.
     const double truncation = kTruncation * std::abs(near.central - fine.central);
     e = smooth(line, analytic, fine, truncation);
-    // Far from the limit that says too little. What fails has to stay where it is.
+    // Neither may be near the limit yet: a failure must persist at a smaller step.
     if (!e.passed()) {
       result.open = std::abs(analytic - fine.central);
     } else if (truncation > fine.resolution + line.relative * std::abs(fine.central)) {
@@ -112,7 +116,7 @@ Look look(const Probe& line, double analytic, const OneSidedSlopes& near,
   return result;
 }
 
-/// The verdict of smaller and smaller steps, until they say the same or rounding hides the rest.
+/// Judges by smaller and smaller steps, until they agree or rounding hides the rest.
 CheckedElement look_closer(const Probe& line, double analytic, OneSidedSlopes near,
                            CheckedElement e) {
   int kinks = 0;
@@ -120,7 +124,7 @@ CheckedElement look_closer(const Probe& line, double analytic, OneSidedSlopes ne
     const OneSidedSlopes fine = sides(line, near.step / kFiner);
     if (!fine.finite()) break;
     const Look closer = look(line, analytic, near, fine);
-    // A kink or a jump is seen most exactly where it is first seen.
+    // A kink or a jump is measured most exactly at the largest step that shows it.
     if (k == 0 || closer.element.kind != e.kind || e.kind == CheckedElement::Kind::smooth)
       e = closer.element;
     kinks = closer.element.kind == CheckedElement::Kind::kink ? kinks + 1 : 0;
@@ -132,14 +136,14 @@ CheckedElement look_closer(const Probe& line, double analytic, OneSidedSlopes ne
 
 constexpr int kSamples = 8;
 constexpr double kNarrowest = 0x1p-40, kWider = 0x1p8, kWidest = 0x1p-8;
-// Of a value whose rounding deviates by 1: with the usual share of 1e-14, 20 deviations are
-// allowed.
+// The size of a value whose rounding has the standard deviation 1: with the usual share of 1e-14,
+// the error is 20 deviations.
 constexpr double kSizeOfDeviation = 2e15;
 
 using Samples = std::array<double, kSamples>;
 
-/// The standard deviation of the rounding of values side by side: differences of a high order leave
-/// nothing but it (Hamming 1973, chapter 6).
+/// The standard deviation of the rounding of equally spaced values: differences of a high order
+/// leave only the rounding (Hamming 1973, chapter 6).
 double deviation(Samples values) {
   double smallest = INFINITY;
   for (int order = 1; order <= 5; ++order) {
@@ -149,7 +153,7 @@ double deviation(Samples values) {
       values[i] = values[i + 1] - values[i];
       squares += values[i] * values[i];
     }
-    // The squares of the binomial coefficients add up to 20 and 252.
+    // The squares of the binomial coefficients of these orders sum to 20 and 252.
     if (order == 3) smallest = std::sqrt(squares / count / 20);
     if (order == 5) smallest = std::min(smallest, std::sqrt(squares / count / 252));
   }
@@ -158,11 +162,11 @@ double deviation(Samples values) {
 
 double deviation_along(const std::function<double(double)>& value) {
   double result = 0;
-  // Values too close to each other are rounded to the same one and show no error. The first ones
-  // that differ show it best: further apart the function bends.
+  // Values at too close a spacing round to the same number and show no error. The closest spacing
+  // at which they differ shows it best: at a wider one the function curves.
   bool distinct = false;
   for (double spacing = kNarrowest; !distinct && spacing <= kWidest; spacing *= kWider) {
-    double smallest = INFINITY;  // of the two sides, of which one may have a kink
+    double smallest = INFINITY;  // of the two sides, as one may have a kink
     distinct = true;
     for (const double sign : {1.0, -1.0}) {
       Samples values;
@@ -199,7 +203,7 @@ Probe::Probe(double x, double here, std::function<double(double)> moved,
 
 CheckedElement compare_slope(const Probe& line, double analytic) {
   OneSidedSlopes near = sides(line, line.step);
-  // Beside the point the function may be infinite or undefined.
+  // Near the point the function may be infinite or undefined.
   for (int k = 0; k < kLooks && !near.finite() && std::isfinite(analytic) &&
                   near.step / kFiner >= kSteps * line.spacing;
        ++k)

@@ -3,12 +3,12 @@
 
 namespace hindsight {
 
-/// How exact the values of a function are.
+/// The rounding error of a function's values.
 class Rounding {
  public:
-  /// The error of a value is `share` of `size`, until that is measured along a line through the
-  /// point. What cancels out in the value leaves its rounding there; `size_of_parts`, where there
-  /// is one, says how large it was.
+  /// The error is estimated as share * size, until measure() raises `size`: by values along a line
+  /// through the point, and by `size_of_parts`, if given, which returns the magnitude of the
+  /// intermediate values. Terms that cancel in the value leave their rounding in it.
   Rounding(double share, double size, std::function<double(double)> along,
            std::function<double()> size_of_parts = {})
       : share_(share),
@@ -17,7 +17,7 @@ class Rounding {
         size_of_parts_(std::move(size_of_parts)) {}
 
   double error() const { return share_ * size_; }
-  /// Measures it, once. True if it is larger than it was.
+  /// Measures the error; only the first call does. True if it turned out larger.
   bool measure();
 
  private:
@@ -26,24 +26,24 @@ class Rounding {
   std::function<double()> size_of_parts_;
 };
 
-/// A function of one number, to be looked at around 0: the value where x is moved by it.
+/// A function of one number t, the value with x moved by t, to be differentiated at t = 0.
 struct Probe {
   Probe(double x, double at_zero, std::function<double(double)> value, const CheckOptions& options,
         Rounding* rounding);
 
   std::function<double(double)> value;
   double at_zero;
-  double step;     ///< a power of two, which adds to x exactly
-  double spacing;  ///< of the numbers around x
+  double step;     ///< a power of two, so that adding it to x is exact
+  double spacing;  ///< of the representable numbers around x
   double relative;
   Rounding* rounding;
 };
 
-/// Compares a derivative at 0 with differences over the step. Where these do not fit, or the slopes
-/// of the two sides differ, steps 64 times smaller each tell what it is, as far as rounding
+/// Compares the derivative at 0 with differences over the step. If they disagree, or the slopes of
+/// the two sides differ, steps each 64 times smaller decide which case it is, as far as rounding
 /// permits:
 ///   smooth: the sides' difference shrinks with the step, so no wrong derivative passes as a kink
-///   kink: it stays; the derivative may be either slope or between them
+///   kink: the difference remains; the derivative may be either slope or between them
 ///   jump: a side's slope grows as the step shrinks; the derivative may be that of the other side
 CheckedElement compare_slope(const Probe& line, double analytic);
 

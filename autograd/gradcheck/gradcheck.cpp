@@ -11,24 +11,24 @@ namespace hindsight {
 namespace {
 
 constexpr const char* kAllTogether = "all together";
-// From one call to the next this share of an element is enough to tell two gradients apart.
+// The other point is this share of each element away, so that a reused gradient differs.
 constexpr double kMoved = 1e-3;
 
-/// The cause where no operation is to blame.
+/// The cause when no operation is to blame.
 std::string all_right(const CulpritSearch& search) {
   const std::string together =
       search.together > 1 ? fmt::format(", up to {} elements moved together", search.together) : "";
   return fmt::format(
-      "each operation passes in isolation ({} operation{}{}); look for a value carried outside the "
-      "tape, a part computed while nothing was recording, or a backward function whose own "
-      "derivative is wrong where it is recorded",
+      "each operation passes in isolation ({} operation{}{}); "
+      "look for a value carried outside the tape, a part computed while nothing was recording, "
+      "or a backward function whose own derivative is wrong where it is recorded",
       search.operations, search.operations == 1 ? "" : "s", together);
 }
 
 bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 bool worse(const CheckedElement& a, const CheckedElement& b) {
-  if (std::isnan(b.error)) return false;  // nothing is worse
+  if (std::isnan(b.error)) return false;  // nothing is worse than NaN
   return !(a.error <= b.error);
 }
 
@@ -45,12 +45,12 @@ void record(CheckedTensor* tensor, const CheckedElement& e) {
   if (list.size() > CheckedTensor::kListed) list.pop_back();
 }
 
-/// A derivative to be checked: of the value, or of the gradient along a direction.
+/// The derivative under test: of the value, or of the gradient along a direction.
 struct Derivative {
   int order;
   std::vector<Tensor> analytic;
   std::function<double()> value;
-  double here;  ///< the value at the point itself
+  double here;  ///< the value at the point
   Rounding* rounding;
 };
 
@@ -98,15 +98,15 @@ class GradientCheck {
     report_.cause = std::move(cause);
   }
 
-  /// Whether the function and its gradient are the same to the last bit when computed again.
+  /// Whether the function and its gradient are the same to the last bit when recomputed.
   bool repeats(double value, const std::vector<Tensor>& gradients) {
     const double again = function_.value();
     if (!same_bits(value, again)) {
-      fail_because(fmt::format(
-          "the function's value is {:.17g} and, computed again at the same point, {:.17g}: it "
-          "draws random numbers (dropout without a fixed seed) or carries something from call to "
-          "call",
-          value, again));
+      fail_because(
+          fmt::format("the function's value is {:.17g} and, recomputed at the same point, {:.17g}: "
+                      "it draws random numbers (dropout without a fixed seed) "
+                      "or carries state from call to call",
+                      value, again));
       return false;
     }
     const std::vector<Tensor> others = function_.gradients();
@@ -115,8 +115,8 @@ class GradientCheck {
         const double first = gradients[i].at(k), second = others[i].at(k);
         if (same_bits(first, second)) continue;
         fail_because(fmt::format(
-            "the gradient of {} {} is {:.17g} and, computed again at the same point, {:.17g}: the "
-            "function draws random numbers or carries something from call to call",
+            "the gradient of {} {} is {:.17g} and, recomputed at the same point, {:.17g}: "
+            "the function draws random numbers or carries state from call to call",
             function_.name(i), index_text(k, gradients[i].shape()), first, second));
         return false;
       }
@@ -127,8 +127,9 @@ class GradientCheck {
   bool finite(double value) {
     if (std::isfinite(value)) return true;
     const std::string first = function_.first_not_finite();
-    fail_because(fmt::format("the function's value is {}{}", std::isnan(value) ? NAN : value,
-                             first.empty() ? "" : "; the first operation to make such: " + first));
+    fail_because(
+        fmt::format("the function's value is {}{}", std::isnan(value) ? NAN : value,
+                    first.empty() ? "" : "; the first operation to produce one: " + first));
     report_.name = function_.name(0);
     report_.shape = function_.tensors()[0].shape();
     report_.analytic = report_.numeric = report_.error = NAN;
@@ -149,14 +150,14 @@ class GradientCheck {
       function_.move(along, function_.everything(), 0);
       return moved;
     };
-    const double share = options_.absolute * options_.step;  // of a value, rounded
+    const double share = options_.absolute * options_.step;  // rounding, as a share of a value
     Rounding rounding(share, here.size, value_along,
                       [&] { return function_.size_of_parts(order, along_); });
     const Derivative derivative{order, std::move(analytic), value, here.value, &rounding};
     options_.fast ? check_directions(derivative) : check_elements(derivative);
   }
 
-  /// Asks whether to go on; counts.
+  /// Counts a comparison; false when the caller wants to stop.
   bool on_progress() {
     if (options_.on_progress && report_.complete)
       report_.complete = options_.on_progress(done_++, comparisons_);
@@ -244,7 +245,7 @@ class GradientCheck {
     return e;
   }
 
-  /// The tensors whose own slope is wrong, each with one wrong element, found by halving.
+  /// The tensors whose own slopes are wrong, each with one wrong element, found by halving.
   std::vector<CheckedTensor> narrow(const Derivative& derivative, const Direction& direction) {
     std::vector<CheckedTensor> wrong;
     for (std::size_t i = 0; i < function_.tensors().size(); ++i) {
@@ -265,7 +266,7 @@ class GradientCheck {
     return wrong;
   }
 
-  /// The worst of all, and where something is wrong, why.
+  /// Fills the report's totals, its worst element and, on failure, the cause.
   void sum_up() {
     for (const Tensor& x : function_.tensors())
       report_.elements += x.elements() * (options_.second_order ? 2 : 1);
@@ -289,7 +290,7 @@ class GradientCheck {
     report_.warning = unseen();
   }
 
-  /// Says which gradients are all too small to be compared.
+  /// The warning about tensors whose derivatives are all too small to be compared, or "".
   std::string unseen() const {
     std::string names;
     double resolution = 0;
@@ -300,8 +301,8 @@ class GradientCheck {
     }
     if (names.empty()) return "";
     return fmt::format(
-        "no derivative of {} could be compared: rounding hides all that is below {:.2g}; check "
-        "parts alone whose values are not so much larger than their gradients",
+        "no derivative of {} could be compared: rounding hides any below {:.2g}; "
+        "check smaller parts, whose values are closer in size to their gradients",
         names, resolution);
   }
 
@@ -315,7 +316,7 @@ class GradientCheck {
     return nullptr;
   }
 
-  // A wrong derivative comes before places that have none.
+  // A wrong derivative is reported before elements that have none.
   void explain() {
     using Kind = CheckedElement::Kind;
     if (const CheckedTensor* wrong = failed_as({Kind::smooth, Kind::kink})) {
@@ -324,16 +325,16 @@ class GradientCheck {
       fail_because(search.culprit ? search.culprit->to_string() : all_right(search));
     } else if (failed_as({Kind::not_finite})) {
       const std::string first = function_.first_not_finite();
-      fail_because(first.empty() ? "the function is not finite beside the point" : first);
+      fail_because(first.empty() ? "the function is not finite near the point" : first);
     } else if (failed_as({Kind::jump})) {
-      fail_because("the function jumps or is vertical there: it has no derivative");
+      fail_because("the function jumps or is vertical there and has no derivative");
     }
   }
 
   CheckedFunction& function_;
   const CheckOptions& options_;
   Size comparisons_, done_ = 0;
-  std::vector<Tensor> along_;  // of the second order
+  std::vector<Tensor> along_;  // directions of the second order
   std::set<std::pair<std::size_t, Size>> kinks_;
   std::set<Size> bent_;  // directions along which the function has a kink
   CheckReport report_;
@@ -342,8 +343,8 @@ class GradientCheck {
 void check_options(const CheckOptions& o) {
   if (!(o.step > 0) || !(o.relative >= 0) || !(o.absolute > 0)) {
     fail<OptionError>(
-        "check_gradients: step {}, relative {}, absolute {}: step and absolute must be above 0, "
-        "relative not below",
+        "check_gradients: step {}, relative {}, absolute {}: "
+        "step and absolute must be above 0, relative at least 0",
         o.step, o.relative, o.absolute);
   }
   if (o.elements < 0 || o.directions < 1) {
@@ -352,7 +353,7 @@ void check_options(const CheckOptions& o) {
   }
 }
 
-/// Each once, however often it is named.
+/// Each parameter once, however often it is given.
 std::vector<Parameter> distinct(const std::vector<Parameter>& parameters) {
   std::vector<Parameter> result;
   std::set<const Parameter::Data*> seen;

@@ -5,7 +5,7 @@
 namespace hindsight {
 namespace {
 
-constexpr std::size_t kShown = 3;  // elements of each list; the report has more as data
+constexpr std::size_t kShown = 3;  // elements of each list; the report holds more as data
 
 std::string numbers(const CheckedElement& e) {
   const char* const remark[] = {"", ", at a kink", ", where the function jumps", ""};
@@ -65,8 +65,8 @@ std::string CheckReport::to_string() const {
   const bool directions = index == CheckedElement::kDirection;
   const std::string all = directions || checked == elements ? "" : fmt::format(" of {}", elements);
   text += fmt::format(
-      ": {} {}{}{}, worst {}{}: analytic {:.10g}, numeric {:.10g}, {:.2g} of the "
-      "allowed error",
+      ": {} {}{}{}, worst {}{}: analytic {:.10g}, numeric {:.10g}, "
+      "{:.2g} of the allowed error",
       checked, directions ? "direction" : "element", checked == 1 ? "" : "s", all, name,
       directions ? "" : " " + index_text(index, shape), analytic, numeric, error);
   if (kinks > 0) text += fmt::format("; {} at kinks", kinks);

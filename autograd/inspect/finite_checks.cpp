@@ -37,7 +37,7 @@ Finding first_of(const Tensor& values) {
           where_of(position, values.shape())};
 }
 
-/// Names of the parameters an operation reads: " (it reads weight_hh_l0)".
+/// The names of the parameters that an operation reads: " (it reads weight_hh_l0)".
 std::string parameters_of(const Operation& operation) {
   std::string names;
   const auto [inputs, count] = operation.inputs();
@@ -67,7 +67,7 @@ void FiniteChecks::computed(const char* op, const Variable& output) {
 }
 
 void FiniteChecks::swept(const Operation& operation, bool in_memory) {
-  if (!in_memory) return;  // of a recorded sweep the operations are checked
+  if (!in_memory) return;  // a recorded sweep consists of operations, which are checked
   const auto [inputs, count] = operation.inputs();
   for (int i = 0; i < count; ++i) {
     const Operand& input = inputs[i];
@@ -76,7 +76,7 @@ void FiniteChecks::swept(const Operation& operation, bool in_memory) {
     if (all_finite(gradient)) continue;
     const Finding found = first_of(gradient);
     const Parameter* parameter = parameter_of(input);
-    fail<NonFiniteError>("{}: going backward, the gradient of {} has {} at {} of its shape {}{}",
+    fail<NonFiniteError>("{}: in backward, the gradient of {} has {} at {} of its shape {}{}",
                          operation.name(),
                          parameter ? "parameter " + parameter->name() : fmt::format("input {}", i),
                          found.value, found.index, gradient.shape(), found.where);
@@ -90,7 +90,7 @@ void FiniteChecks::flushed(const ParameterUse& use, bool) {
   if (all_finite(gradient)) return;
   const Finding found = first_of(gradient);
   fail<NonFiniteError>(
-      "matmul: going backward, the gradient of parameter {} has {} at {} of its shape {}",
+      "matmul: in backward, the gradient of parameter {} has {} at {} of its shape {}",
       use.parameter.name(), found.value, found.index, gradient.shape());
 }
 

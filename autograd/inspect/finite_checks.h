@@ -3,9 +3,9 @@
 
 namespace hindsight {
 
-/// While active, the output of every operation of this thread is checked, and in sweeps every
-/// gradient that is propagated. The first NaN or infinity throws NonFiniteError, which names the
-/// operation, the element and, where known, the parameter, the time step and the batch row. A
+/// While active, the output of every operation of this thread is checked, and in reverse sweeps
+/// every gradient that is propagated. The first NaN or infinity throws NonFiniteError, which names
+/// the operation, the element and, where known, the parameter, the time step and the batch row. A
 /// debugging aid; slow.
 class FiniteChecks final : public Observer {
  public:
@@ -22,7 +22,7 @@ class FiniteChecks final : public Observer {
   bool outer_checks_;
 };
 
-/// True inside a FiniteChecks scope.
+/// True while a FiniteChecks of this thread is active.
 bool finite_checks();
 
 }  // namespace hindsight

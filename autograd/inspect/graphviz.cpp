@@ -11,8 +11,9 @@
 namespace hindsight {
 namespace {
 
-/// A quoted string of the DOT language, which shows `text` as it is. Graphviz reads backslashes and
-/// the entities of HTML in it; bytes that are neither text nor a line break become spaces.
+/// A quoted string of the DOT language that shows `text` literally. Backslashes and ampersands are
+/// escaped, as Graphviz interprets escapes and HTML entities; control characters other than line
+/// breaks become spaces.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -30,9 +31,9 @@ std::string quoted(std::string_view text) {
   return result + '"';
 }
 
-/// A part of a value, for telling whether two parts have elements in common.
+/// A part of a value, to decide whether two parts have elements in common.
 struct Part {
-  bool regular;  // else it may be anywhere in the value
+  bool regular;  // a rectangle; else it may be anywhere in the value
   Gradient::Rectangle place;
 
   explicit Part(const Operand& operand) {
@@ -45,7 +46,7 @@ struct Part {
   }
 };
 
-/// The operations that `output` depends on, in their order.
+/// The operations that `output` depends on, in the order they ran.
 std::vector<const Operation*> operations_before(const Variable& output, const Tape& tape) {
   std::vector<const Operation*> all, result;
   for (const Operation* op = tape.oldest(); op; op = op->next()) all.push_back(op);
@@ -72,7 +73,7 @@ std::vector<const Operation*> operations_before(const Variable& output, const Ta
   return result;
 }
 
-/// A box around what lies in one module or time step.
+/// A box around the operations of one module or time step.
 struct Cluster {
   std::string name;
   Size first = ScopePath::kNoStep, last = ScopePath::kNoStep;  // time steps
@@ -97,7 +98,7 @@ struct Cluster {
   }
 };
 
-/// Puts operations and the lines between them together.
+/// Collects the nodes and edges of the drawing.
 class Drawing {
  public:
   explicit Drawing(const DotOptions& options) : options_(options) {}
@@ -123,7 +124,7 @@ class Drawing {
 
   DotOptions options_;
   Cluster root_;
-  std::map<std::string, std::string> names_;  // of operations and leaves that are drawn
+  std::map<std::string, std::string> names_;                     // of drawn operations and leaves
   std::map<std::pair<std::string, std::string>, Size> repeats_;  // by place and operation
   std::unordered_map<const Node*, std::vector<Source>> sources_;
   std::vector<std::string> edges_;
@@ -152,7 +153,7 @@ Cluster& Drawing::cluster_of(const ScopePath& place) {
   return part;
 }
 
-/// Folded, operations of other steps that come at the same turn there have the same name.
+/// With fold_time, the n-th operation of a kind has the same name in every time step.
 std::string Drawing::name_of(const Operation& op, bool* is_new) {
   const std::string here = op.place().to_string();
   const Size turn = repeats_[{here, op.name()}]++;
@@ -175,7 +176,8 @@ std::string Drawing::name_of_leaf(const std::string& key, const std::string& sty
   return found->second;
 }
 
-/// A parameter, an input, or a constant. Folded, each step's own constants are one.
+/// A parameter, an input or a constant. With fold_time, an operation's constants in all time steps
+/// are one.
 std::string Drawing::leaf_of(const Operand& input, const Operation& op, const std::string& reader,
                              int i) {
   const Node* node = input.node();
@@ -192,7 +194,7 @@ std::string Drawing::leaf_of(const Operand& input, const Operation& op, const st
                       fmt::format("{}\n{}", input.recorded() ? "input" : "constant", shape));
 }
 
-/// steps: how many time steps later the line ends.
+/// steps: by how many time steps `to` is later than `from`.
 void Drawing::connect(const std::string& from, const std::string& to, Size steps) {
   std::string edge = fmt::format("{} -> {}", from, to);
   if (options_.fold_time && steps != 0)

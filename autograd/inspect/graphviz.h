@@ -6,14 +6,14 @@
 namespace hindsight {
 
 struct DotOptions {
-  /// Draw the time steps of a part of the model once, "time steps 0 to 99"; what goes from one step
-  /// to the next is a dashed line labelled "t-1".
+  /// Draws the time steps of a part of the model once, as "time steps 0 to 99". A value that one
+  /// step passes to the next is a dashed edge labelled "t-1".
   bool fold_time = false;
 };
 
-/// Graphviz text (the DOT language) of what `output` depends on, by the current tape: operations
-/// with the shapes of their outputs; parameters, inputs and constants as boxes; modules and time
-/// steps as boxes around them. A constant is one box. Error for an empty Variable.
+/// Graphviz text (the DOT language) for what `output` depends on, according to the current tape:
+/// operations with the shapes of their outputs; parameters, inputs and constants as boxes; modules
+/// and time steps as boxes around them. For a constant, one box. Error for an empty Variable.
 std::string to_dot(const Variable& output, const DotOptions& options = {});
 
 }  // namespace hindsight

@@ -37,7 +37,7 @@ void Profile::started() {
   if (current_profile == this) started_.push_back({Clock::now()});
 }
 
-// The time of what has no row of its own belongs to the operation around it.
+// The time of an operation without a row of its own counts for the operation around it.
 void Profile::ended() {
   if (current_profile != this || started_.empty()) return;
   const Started last = started_.back();
@@ -47,7 +47,7 @@ void Profile::ended() {
   started_.back().inside += last.counted ? all.count() : last.inside;
 }
 
-/// Seconds that the innermost started operation has taken itself.
+/// Seconds that the innermost running operation has taken itself, which now has a row of its own.
 double Profile::count() {
   if (started_.empty()) return 0;
   Started& last = started_.back();
@@ -85,7 +85,7 @@ void Profile::add_backward(std::string place, const char* op) {
 
 double Profile::forward_of(const Operation& operation) const {
   const auto found = forward_.find(&operation);
-  // Operations of other tapes may have lain at this address.
+  // An operation of another tape may have been at this address.
   const bool timed =
       found != forward_.end() && found->second.tape == operation.output().node()->tape;
   return timed ? found->second.seconds : 0;

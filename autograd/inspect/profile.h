@@ -9,9 +9,9 @@
 
 namespace hindsight {
 
-/// While active, the forward and the backward of every operation that this thread records are
-/// timed. The sums stay when the tape is used up. Of several, the innermost alone measures; where
-/// none is active the clock is never read.
+/// While active, the forward and backward of every operation that this thread records are timed.
+/// The sums remain after the tape is consumed. Only the innermost Profile measures; when none is
+/// active the clock is never read.
 ///
 ///   Profile profile;
 ///   { Tape tape; tape.backward(loss_of(model)); }
@@ -23,24 +23,24 @@ class Profile final : public Observer {
     std::string place;  ///< "encoder, layer 0, each time step"
     std::string op;
     Size count = 0;       ///< how often it was recorded
-    Size swept = 0;       ///< how often it went backward
-    double forward = 0;   ///< seconds, without what it records inside
+    Size swept = 0;       ///< how often its backward ran
+    double forward = 0;   ///< seconds, without operations recorded inside it
     double backward = 0;  ///< seconds
-    Size bytes = 0;       ///< of outputs, and of what operations keep beside them
+    Size bytes = 0;       ///< of outputs, and of what operations save besides
   };
 
   Profile();
   ~Profile() override;
 
-  std::vector<Row> rows() const;  ///< those that took the longest first
+  std::vector<Row> rows() const;  ///< the slowest first
   Row total() const;
   /// A table of the rows and their total; times in milliseconds.
   std::string to_string() const;
-  /// Seconds that the forward of a recorded operation took; 0 where it was not timed.
+  /// Seconds that the forward of a recorded operation took; 0 if it was not timed.
   double forward_of(const Operation& operation) const;
-  void clear();  ///< starts anew
+  void clear();  ///< forgets all that was measured
 
-  /// The innermost active one of this thread, or null.
+  /// The innermost active Profile of this thread, or null.
   static Profile* current();
 
   // What it observes -----------------------------------------------------------------------------
@@ -57,11 +57,11 @@ class Profile final : public Observer {
     std::uint64_t tape;
     double seconds;
   };
-  /// An operation that has started and not ended.
+  /// An operation that is running.
   struct Started {
     Clock::time_point begin;
-    double inside = 0;     // seconds of operations within that have a row of their own
-    bool counted = false;  // it has a row of its own
+    double inside = 0;     // seconds of operations inside it that have rows of their own
+    bool counted = false;  // whether it has a row of its own
   };
   Row& row(std::string place, std::string_view op);
   double count();

@@ -4,8 +4,8 @@
 
 namespace hindsight {
 
-/// Rows of text set in columns, for reading: the first `left` columns begin at the left, the others
-/// (numbers) end at the right.
+/// Rows of text in aligned columns: the first `left` columns are left-aligned, the others (numbers)
+/// right-aligned.
 class Table {
  public:
   Table(std::vector<std::string> titles, std::size_t left);

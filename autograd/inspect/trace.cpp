@@ -9,7 +9,7 @@
 namespace hindsight {
 namespace {
 
-/// Counts the bytes that operations hold, each block of memory once.
+/// Counts the bytes that operations hold; blocks of constants and inputs only once.
 class Holdings {
  public:
   Size of(const Operation& op) {

@@ -32,8 +32,8 @@ void check_gradient(const Operation& operation, int i, const Variable& gradient)
 
 void throw_not_differentiable(const Operation& operation) {
   fail<TapeError>(
-      "{}: cannot be differentiated again: what it hands back to an input is not computed from its "
-      "gradient with operations on Variables",
+      "{}: cannot be differentiated again: the gradient it adds to an input is not computed from "
+      "its output's gradient with operations on Variables",
       operation.name());
 }
 

@@ -9,11 +9,11 @@
 /// Operations that are not elementwise: a name, a forward and a backward function side by side.
 ///
 ///   return apply("sum", {x}, Save::nothing, Shape{}, x.dtype(),
-///                [](Inputs in, const Tensor& out) { ... },              // compute
+///                [](Inputs in, const Tensor& out) { ... },                       // on Tensors
 ///                [](BackwardContext& ctx) { ctx.add(0, ...ctx.gradient...); });  // on Variables
 namespace hindsight {
 
-/// Which values the backward function reads; others may be released.
+/// Which values are saved for the backward function; others may be released.
 enum class Save { nothing, inputs, output, all };
 
 /// The inputs' values, as the forward function sees them.
@@ -29,15 +29,15 @@ class Inputs {
   int count_;
 };
 
-/// Refuses, in the operation's name, what its backward function gives for input i unless it has, or
-/// broadcasts from, the input's shape, and its type.
+/// Throws, naming the operation, unless the gradient for input i has its dtype and its shape, or
+/// one that the input broadcasts to.
 void check_gradient(const Operation& operation, int i, const Variable& gradient);
 
-/// TapeError: what the operation's backward function gives cannot be differentiated again.
+/// Throws TapeError: the gradients that the operation computes cannot be differentiated again.
 [[noreturn]] void throw_not_differentiable(const Operation& operation);
 
-/// What a backward function works with. In an ordinary sweep nothing of it is recorded; in a
-/// recorded one everything is, so that it can be derived again.
+/// What a backward function reads and writes. In an ordinary sweep nothing that it computes is
+/// recorded; in a recorded one everything is, so that it can be differentiated again.
 class BackwardContext {
  public:
   BackwardContext(ReverseSweep& sweep, const Operation& operation)
@@ -51,9 +51,9 @@ class BackwardContext {
   const Shape& shape(int i) const { return operands_[i].shape(); }
   Variable output() const { return operation_.output().variable(); }
   bool needs_gradient(int i) const { return operands_[i].needs_gradient(); }
-  /// Adds to the gradient of input i (axes it had been broadcast along are summed). ShapeError,
-  /// DTypeError, IndexError naming the operation where it is not of the input's shape and type;
-  /// TapeError in a recorded sweep where it is not computed with operations on Variables.
+  /// Adds to the gradient of input i, summed over axes that the input was broadcast along.
+  /// ShapeError, DTypeError or IndexError, naming the operation, when the value does not fit the
+  /// input; TapeError in a recorded sweep when it is not computed with operations on Variables.
   void add(int i, const Variable& value) {
     check_gradient(operation_, i, value);
     if (sweep_.recorded() && gradient.recorded() && !value.recorded())
@@ -114,8 +114,8 @@ class StructuralOperation final : public Operation {
 
 }  // namespace detail
 
-/// Computes an operation of `count` inputs into `output`, a value just made, and records it where
-/// one of them is recorded.
+/// Computes an operation of `count` inputs into `output`, a new value, and records it when one of
+/// them is recorded.
 template <class Forward, class Backward>
 Variable apply(const char* name, const Variable* inputs, int count, Save save,
                const Variable& output, const Forward& forward, const Backward& backward) {

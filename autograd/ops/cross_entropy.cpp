@@ -25,7 +25,7 @@ T cross_entropy_row(const T* logits, Size classes, Size target, T* probabilities
   return std::log(total) - (logits[target] - top);
 }
 
-/// Loss of each row, the softmax kept for the way back.
+/// The loss of each row; saves the softmax for backward.
 class CrossEntropy final : public Operation {
  public:
   CrossEntropy(const Variable& logits, const Indices& targets, std::uint64_t tape)
@@ -66,7 +66,7 @@ class CrossEntropy final : public Operation {
       }
     });
     const Variable gradient(excess);
-    excess = Tensor();  // the only owner of the memory now is `gradient`: the sweep takes it over
+    excess = Tensor();  // `gradient` is now the only owner of the memory, so the sweep can adopt it
     sweep.add(input_, gradient);
   }
 
@@ -95,7 +95,7 @@ class CrossEntropy final : public Operation {
   Tensor probabilities_;
 };
 
-/// Loss of each row; every target is a class.
+/// The loss of each row; every target is a class.
 Variable row_losses(const Variable& logits, const Indices& targets) {
   const Variable losses{Tensor(targets.shape(), logits.dtype())};
   const OperationScope scope;
@@ -110,12 +110,12 @@ Variable row_losses(const Variable& logits, const Indices& targets) {
   return losses;
 }
 
-/// What the targets of a batch say of each of its rows.
+/// The targets of a batch, row by row.
 struct Rows {
   Indices classes;  ///< ignored targets replaced by class 0
-  Tensor ignored;   ///< 1 where ignored, else 0; empty where none is
-  Tensor weight;    ///< of each row's class; empty where all are 1
-  double total;     ///< weight of all rows that are not ignored
+  Tensor ignored;   ///< 1 where ignored, else 0; empty when none is
+  Tensor weight;    ///< of each row's class; empty when all are 1
+  double total;     ///< the sum of the weights of rows that are not ignored
 };
 
 void check_class_targets(const char* op, const Variable& x, const Indices& targets,

@@ -12,7 +12,7 @@
 namespace hindsight {
 namespace {
 
-/// log(0), finite so that differences of two of them are no NaN; far below any sum of logarithms.
+/// Stands for log(0): far below any sum of logarithms, and finite, as infinity - infinity is NaN.
 constexpr double kImpossible = -1e30;
 
 pool::Vector<Size> checked_lengths(const char* what, const std::vector<Size>& given, Size batch,
@@ -27,17 +27,18 @@ pool::Vector<Size> checked_lengths(const char* what, const std::vector<Size>& gi
   return pool::Vector<Size>(given.begin(), given.end());
 }
 
-/// The states' classes and how they may be entered.
+/// The classes of the states and the transitions between them.
 struct States {
   pool::Vector<Size> inputs, targets;  ///< lengths of each row
   Indices classes;                     ///< (T, B, L)
-  Tensor start, skip;                  ///< (B, L): 0 where one may start, come from two states back
-  Tensor past;                         ///< (T, B, 1): 1 past the end of a row's input
-  Indices ends;                        ///< (B, 2): the last state and the one before
-  Tensor end;                          ///< (B, 2): 0, or impossible where there is only one state
+  /// (B, L): 0 where an alignment may start, or skip the state before; else kImpossible.
+  Tensor start, skip;
+  Tensor past;   ///< (T, B, 1): 1 after the end of a row's input, else 0
+  Indices ends;  ///< (B, 2): the last state and the one before
+  Tensor end;    ///< (B, 2): 0, or kImpossible where there is no state before the last
 };
 
-/// Symbols of each row with blanks between, (B, L); blanks past the target's end.
+/// Symbols of each row with blanks around each, (B, L); blanks after the target's end.
 pool::Vector<Size> with_blanks(const Indices& targets, const pool::Vector<Size>& lengths,
                                Size blank, Size classes) {
   const Size batch = targets.shape()[0], width = targets.shape()[1], L = 2 * width + 1;
@@ -117,7 +118,7 @@ void check_ctc(const Variable& x, const Indices& targets, const CtcOptions& opti
     fail<IndexError>("ctc_loss: blank {} is outside of [0, {})", options.blank, x.size(2));
 }
 
-/// Losses of targets that do not fit, which are about -kImpossible, become what the option says.
+/// Losses of targets that do not fit, which are about -kImpossible, become infinite or 0.
 Variable without_impossible(const Variable& losses, bool zero_infinity) {
   const Tensor impossible = Tensor::zeros(losses.shape(), losses.dtype());
   const Tensor values = losses.value();
@@ -139,7 +140,7 @@ Variable ctc_loss(const Variable& log_probabilities, const Indices& targets,
   check_ctc(log_probabilities, targets, options);
   const States states = states_of(log_probabilities, targets, options);
   const Size B = log_probabilities.size(1);
-  // Past a row's end anything may stand, NaN too.
+  // Padding may hold anything, NaN too.
   const Variable emission =
       maximum(masked_fill(gather(log_probabilities, 2, states.classes), Variable(states.past), 0),
               kImpossible);

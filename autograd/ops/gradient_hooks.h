@@ -3,9 +3,9 @@
 
 #include <type_traits>
 
-/// Operations that leave a value as it is and change what goes back through it. What they give is
-/// on purpose not the derivative, so gradient checks of functions with them fail, except where the
-/// gradient happens to stay.
+/// Operations that leave a value as it is and change its gradient. The result is intentionally not
+/// the derivative, so gradient checks of functions with them fail unless the gradient happens to
+/// stay the same.
 namespace hindsight {
 
 namespace detail {
@@ -43,11 +43,11 @@ class GradientHook final : public Operation {
 
 }  // namespace detail
 
-/// x, whose gradient f sees on the way back, once a sweep and summed over all uses of the result. A
-/// Variable that f returns goes on in its place (ShapeError, DTypeError where it does not fit x);
-/// an f that returns nothing only looks. In a recorded sweep what f computes is recorded too, and
-/// must be computed from the gradient with operations on Variables (TapeError). Forward mode does
-/// not see hooks: there the result is x.
+/// Returns x; f is called with its gradient in each reverse sweep, once, summed over all uses of
+/// the result. A Variable that f returns replaces the gradient (ShapeError or DTypeError when it
+/// does not fit x); an f that returns nothing only observes it. In a recorded sweep f is recorded
+/// too and must compute its result from the gradient with operations on Variables (else TapeError).
+/// Forward mode ignores hooks: there the tangent is that of x.
 ///
 ///   h = hook_gradient(h, [&](const Variable& g) { norms.push_back(norm(g).item()); });
 template <class F>
@@ -65,15 +65,15 @@ Variable hook_gradient(const Variable& x, const F& f) {
   return output;
 }
 
-/// x as a constant: no gradient goes back.
+/// x as a constant, to which no gradient is propagated.
 Variable stop_gradient(const Variable& x);
 
-/// x, whose gradient goes back multiplied by `factor` (-1 reverses it). OptionError unless finite.
+/// Returns x; its gradient is multiplied by `factor` (-1 reverses it). OptionError unless finite.
 Variable scale_gradient(const Variable& x, double factor);
 
-/// x, each element of whose gradient goes back kept within [-limit, limit]. On the state that is
-/// handed from step to step this clips the temporal component of the gradient (Mikolov 2012, as
-/// told by Pascanu et al. 2013). OptionError unless limit > 0.
+/// Returns x; its gradient is clamped elementwise to [-limit, limit]. Applied to the state that one
+/// time step passes to the next, this clips the temporal component of the gradient (Mikolov 2012,
+/// described by Pascanu et al. 2013). OptionError unless limit > 0.
 Variable clip_gradient(const Variable& x, double limit);
 
 }  // namespace hindsight

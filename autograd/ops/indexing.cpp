@@ -8,13 +8,13 @@
 namespace hindsight {
 namespace {
 
-/// A parameter's transposed view is read through its copy: rows of that lie together.
+/// A parameter's transposed view is read from its transposed copy, whose rows are contiguous.
 Tensor table_values(const Variable& table) {
   ParameterUse* use = use_of_transposed(table.node(), table.layout());
   return use ? use->transposed() : table.value();
 }
 
-/// The tensor as `count` dense rows, a view of it where its own lie so.
+/// The tensor as `count` rows, each contiguous: a view where its layout allows, else a copy.
 Tensor rows_of(const Tensor& t, Size count) {
   const Shape shape{count, count == 0 ? 0 : t.elements() / count};
   Layout rows;
@@ -36,7 +36,7 @@ void for_each_row(const Tensor& table, const Tensor& values, const Indices& indi
   }
 }
 
-/// Calls f(position of an index, element of the table it names) for every index.
+/// Calls f(i, element) for index number i, with the offset of the table's element that it selects.
 template <class F>
 void for_each_place(const Layout& table, int axis, const Indices& indices, F&& f) {
   const Shape& shape = indices.shape();
@@ -78,7 +78,7 @@ Variable take(const Variable& table, const Indices& indices) {
   for (int i = 1; i < table.rank(); ++i) shape.push_back(table.size(i));
   Shape trailing = table.shape();
   trailing.erase(0);
-  // Padded between the rows alone, each of which is written as a whole.
+  // Padding is only between rows, each of which is written as a whole.
   const Variable padded =
       Variable::make_padded(Shape{indices.elements(), trailing.elements()}, table.dtype());
   Layout layout;

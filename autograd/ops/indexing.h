@@ -4,27 +4,30 @@
 
 namespace hindsight {
 
-/// Rows of a table by index (an embedding): table (V, ...), indices (any shape S) -> (S..., ...).
-/// The backward adds each row's gradient to the row it came from. IndexError names an index outside
+/// Rows of a table by index (an embedding). table: (V, ...), indices: any shape S -> (S..., ...).
+/// Backward adds each row's gradient to the row it came from. IndexError naming an index outside of
 /// [0, V).
 Variable take(const Variable& table, const Indices& indices);
 
-/// The opposite: zeros of `rows` rows, with row i of values (S..., ...) added to row indices[i].
+/// The transpose of take: zeros with row i of the values added to row indices[i]. values:
+/// (S..., ...), indices: S -> (rows, ...). ShapeError when these do not fit, IndexError naming an
+/// index outside of [0, rows).
 Variable scatter_rows(const Variable& values, const Indices& indices, Size rows);
 
-/// One element of x for every index, by its place along `axis`: y[i, j] = x[i, indices[i, j]] for
-/// axis 1 of two. Indices of x's rank, no longer than x along the other axes -> their shape.
-/// ShapeError where they do not fit, IndexError names an index out of range. (PyTorch's gather.)
+/// One element of x for every index, its position along `axis`: y[i, j] = x[i, indices[i, j]] for
+/// axis 1 of two (PyTorch's gather). The indices have x's rank and are no longer than x along the
+/// other axes; the result has their shape. ShapeError when they do not fit, IndexError naming an
+/// index out of range.
 ///   dL/dx = scatter_add(0, axis, indices, g)
 Variable gather(const Variable& x, int axis, const Indices& indices);
 
 /// x with values added where gather would read: y[i, indices[i, j]] += values[i, j] for axis 1 of
-/// two. The values have the indices' shape. Errors as of gather.
+/// two. The values have the indices' shape, the result that of x. Errors as for gather.
 ///   dL/dx = g   dL/dvalues = gather(g, axis, indices)
 Variable scatter_add(const Variable& x, int axis, const Indices& indices, const Variable& values);
 
-/// 1 at each index of a new last axis, else 0: (...) -> (..., classes). IndexError names an index
-/// outside [0, classes).
+/// 1 at each index of a new last axis, else 0: (...) -> (..., classes). IndexError naming an index
+/// outside of [0, classes).
 Tensor one_hot(const Indices& indices, Size classes, DType dtype = DType::f32);
 
 }  // namespace hindsight

@@ -24,7 +24,7 @@ Variable reduced(const char* op, const Variable& losses, Reduction reduction) {
   return mean(losses);
 }
 
-/// max(x, 0) - x t + log(1 + exp(-|x|)), in terms that are not negative.
+/// max(x, 0) - x t + log(1 + exp(-|x|)), as a sum of two terms that are not negative.
 struct BceWithLogits {
   static constexpr unsigned kLeftReads = kLeft | kRight, kRightReads = kLeft;
   static constexpr bool kSaved = true;

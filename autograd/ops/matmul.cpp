@@ -11,8 +11,8 @@
 namespace hindsight {
 namespace {
 
-/// The values of a matrix in the form that multiplies fastest as a right side: a transposed
-/// parameter comes from a copy made once a tape. One row gains nothing by it.
+/// The values of a matrix in the layout that multiplies fastest as a right side: those of a
+/// transposed parameter are in a copy made once a tape. A left side of one row does not gain by it.
 Tensor right_side(const Operand& b, const Layout& layout, Size rows) {
   ParameterUse* use = rows > 1 ? use_of_transposed(b.node(), layout) : nullptr;
   if (use) return use->transposed();
@@ -91,7 +91,7 @@ class MatrixProduct final : public Operation {
     ++count_;
   }
 
-  // A side's value is read for the other side's gradient; a parameter's is there anyway.
+  // One side's value is saved when the other side may need a gradient.
   static Operand::Save keep(const Variable& other, std::uint64_t tape) {
     return other.node()->tape == tape ? Operand::Save::value : Operand::Save::nothing;
   }
@@ -113,7 +113,7 @@ class MatrixProduct final : public Operation {
   ParameterUse* uses_[2] = {};
 };
 
-/// a b, or a b + c d where `second` is not null; recorded where one of the factors is.
+/// a b, or a b + c d when `second` is not null; recorded when one of the factors is.
 Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
   const Variable &a = first.a, &b = first.b;
   const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
@@ -138,7 +138,7 @@ Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
 
 Variable for_blas(const Variable& x) { return fits_blas(x.layout()) ? x : contiguous(x); }
 
-// (a b)' = a' b + a b', and so for each product of a sum.
+// (a b)' = a' b + a b', for each product of the sum.
 void MatrixProduct::jvp(ForwardSweep& sweep) {
   Variable tangent;
   Factors terms[2];
@@ -221,7 +221,7 @@ Variable matmul(const Variable& a, const Variable& b) {
   if (b.rank() == 2) {  // all rows of a in one product
     Shape shape = a.shape(), leading = shape;
     leading.erase(a.rank() - 1);
-    // Not -1 in reshape, which cannot tell it where the inner size is 0.
+    // Not reshape's -1, which cannot be computed when the inner size is 0.
     const Variable rows = reshape(a, Shape{leading.elements(), shape.back()});
     shape.set(a.rank() - 1, b.size(1));
     return reshape(matrix_product({for_blas(rows), for_blas(b)}), shape);

@@ -25,7 +25,7 @@ Variable permute(const Variable& x, const Axes& axes) {
   for (int i = 0; i < axes.size(); ++i) {
     const int axis = checked_axis("permute", axes[i], x.rank());
     if (std::exchange(seen[static_cast<std::size_t>(axis)], true))
-      fail<IndexError>("permute: axis {} is named twice", axis);
+      fail<IndexError>("permute: axis {} is given twice", axis);
     order[static_cast<std::size_t>(i)] = axis;
   }
   return {x.node(), x.layout().permute(order)};
@@ -109,8 +109,8 @@ Variable broadcast_to(const Variable& x, const Shape& shape) {
 
 namespace {
 
-// Forward: each part copied to its place along the axis. Backward: each part's slice of the
-// gradient.
+// Forward copies each part to its position along the axis; backward propagates its slice of the
+// gradient to it.
 Variable join(const char* name, const std::vector<Variable>& parts, int axis, const Shape& shape,
               bool stacked) {
   const auto place = [axis, stacked](const Layout& whole, Size start, Size count) {
@@ -207,7 +207,7 @@ Variable flip(const Variable& x, const Axes& axes) {
   std::array<bool, kMaxRank> turned{};
   for (int axis : axes) {
     bool& mark = turned[static_cast<std::size_t>(checked_axis("flip", axis, x.rank()))];
-    if (mark) fail<IndexError>("flip: axis {} is named twice", axis);
+    if (mark) fail<IndexError>("flip: axis {} is given twice", axis);
     mark = true;
   }
   return apply(

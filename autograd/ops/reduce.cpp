@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// x with the visited axes reduced to one element.
+/// The shape with the reduced axes at one element.
 Shape reduced_shape(const Shape& shape, const std::array<bool, kMaxRank>& reduced) {
   Shape kept;
   for (int i = 0; i < shape.rank(); ++i)
@@ -17,15 +17,15 @@ Shape reduced_shape(const Shape& shape, const std::array<bool, kMaxRank>& reduce
 
 /// The axes that a reduction removes, and the shapes that result.
 struct ReducedAxes {
-  /// IndexError naming `op` for an axis out of range or named twice, Error of an empty Variable.
+  /// IndexError naming `op` for an axis out of range or given twice, Error for an empty Variable.
   ReducedAxes(const char* op, const Variable& x, const Axes& axes, KeepDims keep);
-  /// Whether there are results, each of no elements.
+  /// Whether there are results, each computed from no elements.
   bool of_nothing() const { return count == 0 && result.elements() > 0; }
 
   std::array<bool, kMaxRank> reduced{};
   Shape kept;      ///< reduced axes have one element
-  Shape result;    ///< the same, or these axes dropped
-  Size count = 1;  ///< elements that become one
+  Shape result;    ///< the same, or with these axes dropped
+  Size count = 1;  ///< elements reduced to one
 };
 
 ReducedAxes::ReducedAxes(const char* op, const Variable& x, const Axes& axes, KeepDims keep) {
@@ -34,7 +34,7 @@ ReducedAxes::ReducedAxes(const char* op, const Variable& x, const Axes& axes, Ke
   if (axes.empty()) reduced.fill(true);
   for (int axis : axes) {
     bool& mark = reduced[static_cast<std::size_t>(checked_axis(op, axis, shape.rank()))];
-    if (mark) fail<IndexError>("{}: axis {} is named twice", op, axis);
+    if (mark) fail<IndexError>("{}: axis {} is given twice", op, axis);
     mark = true;
   }
   kept = reduced_shape(shape, reduced);
@@ -79,8 +79,8 @@ Variable gathered(const Variable& x, const ReducedAxes& axes, int* axis) {
   return reshape(permute(x, order), Shape{axes.count, others});
 }
 
-/// Joins the first half with the second until one element is left: each step is one pass, and there
-/// are few of them.
+/// Joins the first half of the elements with the second until one is left, in about log2(count)
+/// passes.
 template <class Join>
 Variable fold(const Variable& x, const ReducedAxes& axes, Join&& join) {
   int axis = 0;
@@ -96,7 +96,7 @@ Variable fold(const Variable& x, const ReducedAxes& axes, Join&& join) {
   return reshape(odd ? join(all, odd) : all, axes.result);
 }
 
-// The gradient goes to all elements that equal the result, in equal parts.
+// All elements that equal the result get equal parts of the gradient.
 template <class Join>
 Variable extreme(const char* name, const Variable& x, const ReducedAxes& axes, const Join& join) {
   if (axes.of_nothing())
@@ -113,7 +113,7 @@ Variable extreme(const char* name, const Variable& x, const ReducedAxes& axes, c
       });
 }
 
-/// Whether `value` takes the place of the largest so far. NaN does, and keeps it.
+/// Whether `value` replaces the largest element so far; NaN does and is not replaced.
 template <class T>
 bool beats(T value, T best) {
   return value > best || (value != value && best == best);

@@ -14,8 +14,8 @@ Direction opposite(Direction direction) {
   return direction == Direction::forward ? Direction::reverse : Direction::forward;
 }
 
-/// Fills `out` along an axis: each element is step(position, running), the running value that of
-/// the element before it in double.
+/// Fills `out` along an axis: each element is step(position, running), where `running` is the value
+/// of the element before it, in double.
 template <class T, class Step>
 void scan(const Tensor& out, int axis, Direction direction, double start, Step&& step) {
   Size outer = 1, inner = 1;
@@ -61,7 +61,8 @@ double log_add(double a, double b) {
   return top + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-/// Element i becomes the one before it (after it, reversed), `edge` where there is none.
+/// Replaces element i by the one before it (in reverse, after it), or by `edge` where there is
+/// none.
 Variable shifted(const Variable& x, int axis, Direction direction, const Variable& edge) {
   const Size rest = x.size(axis) - 1;
   if (direction == Direction::forward) return concat({edge, slice(x, axis, 0, rest)}, axis);
@@ -111,7 +112,7 @@ Variable linear_recurrence(const Variable& decay, const Variable& x, int axis,
   axis = checked_axis("linear_recurrence", axis, x.rank());
   check_same_dtype("linear_recurrence", decay, x);
   if (decay.shape() != x.shape())
-    fail<ShapeError>("linear_recurrence: decay is {} but x is {}: they must be the same",
+    fail<ShapeError>("linear_recurrence: decay is {} but x is {}: the shapes must match",
                      decay.shape(), x.shape());
   if (x.shape().elements() == 0) return x;
   return apply(

@@ -22,8 +22,8 @@ class PutStep final : public Operation {
     const bool first = !sweep.recorded() && input_.needs_gradient() &&
                        node->gradient == &node->own_gradient && !node->use &&
                        node->gradient->empty() && input_.layout() == Layout(node->shape);
-    // The step's gradient is final here: unless somebody reads the sequence's afterwards, the
-    // value's may lie in the same memory and be added to there.
+    // The step's gradient is final here. Unless the sequence's is read afterwards, the value's may
+    // use the same memory and accumulate there.
     if (first && !output_.node()->keep_gradient && !output_.node()->gradient->shared())
       return node->gradient->adopt(ReverseSweep::gradient(output_));
     sweep.add(input_, sweep.gradient_variable(output_));
@@ -55,7 +55,7 @@ void put_part(const Variable& place, const Variable& value) {
   copy(value.value(), place.value());
   if (!value.recorded()) return;
   record_step(value, place);
-  place.node()->computed = false;  // the zeros between are computed by no operation
+  place.node()->computed = false;  // no operation computes the zeros between the parts
 }
 
 Sequence::Sequence(Size steps) : steps_(steps) {
@@ -106,7 +106,7 @@ Variable Sequence::place(Size first, Size count, const Shape& shape, const Varia
   }
   std::fill_n(put_.begin() + first, count, true);
   scope.computed("put_step", steps);
-  // No operation computes a constant step again, so what reads the sequence holds its value.
+  // No operation can recompute a constant step, so readers of the sequence must save its value.
   if (constants_) whole_.node()->computed = false;
   return steps;
 }

@@ -3,19 +3,19 @@
 
 namespace hindsight {
 
-/// Gathers one value a time step into one sequence (T, ...), step by step. The steps lie one after
-/// the other in memory, which is what makes one product over all of them possible.
+/// Collects one value for each time step in a sequence (T, ...). The steps are contiguous in
+/// memory, so that one product can cover all of them.
 class Sequence {
  public:
   explicit Sequence(Size steps);  ///< ShapeError unless in [0, 2^31)
 
-  /// Copies `value` to step t and returns it there: a view to go on with, whose gradient lies in
-  /// the sequence's. Every step is put once. ShapeError when the shape differs from the first
-  /// one's, IndexError for a step outside of the sequence or put before.
+  /// Copies `value` to step t and returns that step: a view to continue with, whose gradient is
+  /// part of the sequence's. Each step may be put once. ShapeError when its shape, DTypeError when
+  /// its dtype differs from the first one's, IndexError for a step out of range or put before.
   Variable put(Size t, const Variable& value);
   /// The same for steps `first`, `first` + 1, ... at once; values: (steps, ...).
   Variable put_steps(Size first, const Variable& values);
-  /// The sequence, once every step is put.
+  /// The sequence, complete once every step has been put.
   const Variable& values() const { return whole_; }
 
  private:
@@ -23,13 +23,13 @@ class Sequence {
 
   Size steps_;
   Variable whole_;
-  pool::Vector<bool> put_;  // which steps are
-  bool constants_ = false;  // some of these are
+  pool::Vector<bool> put_;  // which steps have been put
+  bool constants_ = false;  // whether some of them are constants
 };
 
-/// Zeros of a sequence's shape, for put_part.
+/// Zeros whose parts put_part may write.
 Variable empty_sequence(const Shape& shape, DType dtype);
-/// Copies `value` to `place`, a part of an empty sequence that nothing was put to before.
+/// Copies `value` to `place`, a part of an empty_sequence that has not been put before.
 void put_part(const Variable& place, const Variable& value);
 
 }  // namespace hindsight

@@ -15,8 +15,8 @@ void softmax_row(const T* x, T* out, Size n) {
   for (Size i = 0; i < n; ++i) out[i] *= scale;
 }
 
-// x - top first: it is exact where it matters, top + log(total) would round to the precision of
-// top.
+// (x - top) comes first, as it is exact near the top; top + log(total) would round to the precision
+// of top.
 template <class T>
 void log_softmax_row(const T* x, T* out, Size n) {
   const T top = detail::largest(x, n);
@@ -24,7 +24,7 @@ void log_softmax_row(const T* x, T* out, Size n) {
   for (Size i = 0; i < n; ++i) out[i] = (x[i] - top) - log_total;
 }
 
-/// Axis moved to the end, as a view; and back.
+/// Exchanges an axis with the last one, as a view; its own inverse.
 Variable axis_last(const Variable& x, int axis) { return transpose(x, axis, -1); }
 
 int checked_filled_axis(const char* op, const Variable& x, int axis) {

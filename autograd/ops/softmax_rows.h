@@ -4,7 +4,7 @@
 /// One row of a softmax, as the softmax family and cross-entropy compute it.
 namespace hindsight::detail {
 
-/// The largest of n values, n > 0. NaN wins, so that it is seen.
+/// The largest of n > 0 values. NaN may be passed over, but makes the sum of exp_row NaN.
 template <class T>
 T largest(const T* x, Size n) {
   T best = x[0];
@@ -22,7 +22,7 @@ T largest(const T* x, Size n) {
   return best;
 }
 
-/// out = exp(x - shift); returns the sum. `out` may be null.
+/// Writes exp(x - shift) to `out`, unless it is null, and returns the sum.
 template <class T>
 T exp_row(const T* x, T shift, T* out, Size n) {
   const simd::Batch<T> s(shift);

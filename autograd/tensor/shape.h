@@ -80,7 +80,7 @@ class Axes {
   bool empty() const { return count_ == 0; }
   int operator[](int i) const { return axes_[static_cast<std::size_t>(i)]; }
   void push_back(int axis) {
-    if (count_ == kMaxRank) fail<IndexError>("axes: at most {} can be named", kMaxRank);
+    if (count_ == kMaxRank) fail<IndexError>("axes: at most {} are supported", kMaxRank);
     axes_[static_cast<std::size_t>(count_++)] = axis;
   }
 

@@ -388,7 +388,7 @@ TEST_CASE("a function that throws the second time leaves the tape as it was") {
   CHECK(relative_difference(got, Variable(2 * exp(2 * Variable(w))).value()) < 1e-14);
 }
 
-TEST_CASE("FiniteChecks name the place in a checkpoint, also on the way back") {
+TEST_CASE("FiniteChecks name the place in a checkpoint, also in the reverse sweep") {
   const FiniteChecks checks;
   Parameter w("w", Tensor::from({1, 0, 4}, {3}));
   Tape tape;
@@ -402,7 +402,7 @@ TEST_CASE("FiniteChecks name the place in a checkpoint, also on the way back") {
         {}));
   }();
   CHECK(message_of<NonFiniteError>([&] { tape.backward(loss); }) ==
-        "sqrt: going backward, the gradient of parameter w has inf at [1] of its shape (3,), in "
+        "sqrt: in backward, the gradient of parameter w has inf at [1] of its shape (3,), in "
         "decoder, time step 2");
 }
 

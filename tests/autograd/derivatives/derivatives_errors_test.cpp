@@ -48,8 +48,8 @@ TEST_CASE("an operation that cannot be differentiated twice is named") {
   };
   const Tensor x = random_tensor({3}, 1);
   CHECK(message_of<TapeError>([&] { jvp(f, {x}, {x}); }) ==
-        "opaque: cannot be differentiated again: what it hands back to an input is not computed "
-        "from its gradient with operations on Variables");
+        "opaque: cannot be differentiated again: the gradient it adds to an input is not computed "
+        "from its output's gradient with operations on Variables");
   // In a recorded sweep too, first or last on the tape.
   for (const bool last : {false, true}) {
     Tape tape;

@@ -395,7 +395,7 @@ TEST_CASE("state that is carried wrongly") {
       x, {u});
   CHECK(!carried.passed);
   CHECK(carried.checked == 0);
-  CHECK(carried.cause.find("carries something from call to call") != std::string::npos);
+  CHECK(carried.cause.find("carries state from call to call") != std::string::npos);
 }
 
 TEST_CASE("mistakes behind and inside of checkpoints are found") {

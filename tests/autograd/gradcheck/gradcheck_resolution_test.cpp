@@ -35,7 +35,7 @@ TEST_CASE("a wrong sign is caught in a loss of any size") {
   }
 }
 
-TEST_CASE("what rounding hides is counted, and a tensor of which nothing is seen is named") {
+TEST_CASE("unresolved derivatives are counted, and a tensor without resolved ones is named") {
   for (const bool fast : {false, true}) {
     const CheckReport blind =
         at({1, -0.5, 2}, [](In x) { return Variable(1 + 1e-12 * sum(flipped(square(x[0])))); },
@@ -45,9 +45,9 @@ TEST_CASE("what rounding hides is counted, and a tensor of which nothing is seen
     CHECK(blind.unresolved == blind.checked);
     CHECK(blind.warning.find(fast
                                  ? "no derivative of all together could be compared: rounding "
-                                   "hides all that is below "
-                                 : "no derivative of input 0 could be compared: rounding hides all "
-                                   "that is below ") == 0);
+                                   "hides any below "
+                                 : "no derivative of input 0 could be compared: rounding hides any "
+                                   "below ") == 0);
     CHECK(blind.to_string().find(" too small to be compared\n  warning: no derivative of ") !=
           std::string::npos);
   }
@@ -143,7 +143,7 @@ Variable square_of_kept(const Variable& x, const std::function<Tensor(const Tens
       });
 }
 
-TEST_CASE("a gradient that is kept from an earlier call is noticed") {
+TEST_CASE("a gradient reused from an earlier call is noticed") {
   Tensor kept;
   const auto stale = [&](const Tensor& x) {
     const Tensor last = std::exchange(kept, x.contiguous_copy());
@@ -155,7 +155,7 @@ TEST_CASE("a gradient that is kept from an earlier call is noticed") {
         at({1, 2}, [&](In x) { return square_of_kept(x[0], stale); }, {.fast = fast});
     INFO(call_before.to_string());
     CHECK(!call_before.passed);
-    CHECK(call_before.cause.find("carries something from call to call") != std::string::npos);
+    CHECK(call_before.cause.find("carries state from call to call") != std::string::npos);
     Tensor first;
     const auto once = [&](const Tensor& x) { return first = first ? first : x.contiguous_copy(); };
     const CheckReport first_call =

@@ -138,7 +138,7 @@ TEST_CASE("NaN fails and stays the worst") {
   CHECK(std::isnan(nan.analytic));
 }
 
-TEST_CASE("the operation that first makes a NaN is named, forward and backward") {
+TEST_CASE("the operation that first produces a NaN is named, forward and backward") {
   const Function f = [](In x) {
     const Scope step(TimeStep{3});
     return sum(sqrt(x[0]));
@@ -146,7 +146,7 @@ TEST_CASE("the operation that first makes a NaN is named, forward and backward")
   const CheckReport forward = check_gradients(f, {Tensor::from({1, -1, 4}, {3}, DType::f64)});
   INFO(forward.cause);
   CHECK(forward.checked == 0);
-  CHECK(forward.cause.find("the function's value is nan; the first operation to make such: sqrt: "
+  CHECK(forward.cause.find("the function's value is nan; the first operation to produce one: sqrt: "
                            "produced ") == 0);  // what follows may have a sign
   CHECK(forward.cause.find("nan at [1] of its output") != std::string::npos);
   CHECK(forward.cause.find("in time step 3") != std::string::npos);
@@ -155,7 +155,7 @@ TEST_CASE("the operation that first makes a NaN is named, forward and backward")
   INFO(backward.cause);
   CHECK(!backward.passed);
   CHECK(backward.tensors[0].failures[0].kind == CheckedElement::Kind::not_finite);
-  CHECK(backward.cause.find("going backward, the gradient of input 0 has ") != std::string::npos);
+  CHECK(backward.cause.find("in backward, the gradient of input 0 has ") != std::string::npos);
   CHECK(backward.cause.find("nan at [1]") != std::string::npos);
 }
 
@@ -371,7 +371,7 @@ TEST_CASE("a check can be ended, and says how far it came") {
   CHECK(report.to_string().find("passed so far: 2 elements") == 0);
 }
 
-TEST_CASE("a parameter that is named twice is left untouched too") {
+TEST_CASE("a parameter that is given twice is left untouched too") {
   const Parameter w("w", random_tensor({3}, 1, DType::f32));
   const Tensor before = w.value().contiguous_copy();
   for (const bool fast : {false, true}) {
@@ -480,7 +480,7 @@ TEST_CASE("options outside of their range are rejected") {
   };
   CHECK(message({.step = 0}) ==
         "check_gradients: step 0, relative 1e-06, absolute 1e-08: step and absolute must be above "
-        "0, relative not below");
+        "0, relative at least 0");
   CHECK(message({.relative = -1}).find("relative -1") != std::string::npos);
   CHECK(message({.absolute = NAN}).find("absolute nan") != std::string::npos);
   CHECK(message({.elements = -1}) ==

@@ -130,16 +130,15 @@ TEST_CASE("a gradient that is not finite is named too") {
           const Scope step(TimeStep{2});
           return sum(sqrt(Variable(w)));
         }) ==
-        "sqrt: going backward, the gradient of parameter w has inf at [1] of its shape (3,), in "
+        "sqrt: in backward, the gradient of parameter w has inf at [1] of its shape (3,), in "
         "time step 2");
   // In a product that the sweep puts off.
   Parameter v("v", Tensor::full({2, 2}, 1e-30f));
-  CHECK(
-      message([&](Tape& tape) {
-        const Variable x = tape.watch(Tensor::full({4, 2}, 3e38f));
-        return sum(matmul(x, transpose(v)) * 100);
-      }) ==
-      "matmul: going backward, the gradient of parameter v has inf at [0, 0] of its shape (2, 2)");
+  CHECK(message([&](Tape& tape) {
+          const Variable x = tape.watch(Tensor::full({4, 2}, 3e38f));
+          return sum(matmul(x, transpose(v)) * 100);
+        }) ==
+        "matmul: in backward, the gradient of parameter v has inf at [0, 0] of its shape (2, 2)");
 }
 
 }  // namespace
