@@ -9,8 +9,8 @@
 
 namespace hindsight::nn {
 
-/// What a cell carries from one time step to the next, its output first: {h} or {h, c}, each (B,
-/// H).
+/// The state that a cell passes from one time step to the next, its output first: {h} or {h, c},
+/// each part (B, width), where Cell::state_sizes() gives the widths.
 class State {
  public:
   static constexpr int kMost = 4;
@@ -23,7 +23,7 @@ class State {
   int size() const { return count_; }
   void push_back(const Variable& part);
   void resize(int count);  ///< drops the parts from `count` on
-  /// The same values as constants: carried so into the next tape, the gradient stops here.
+  /// The same values as constants: no gradient is propagated to what computed them.
   State detach() const;
 
  private:
@@ -31,25 +31,25 @@ class State {
   int count_ = 0;
 };
 
-/// Widths of the parts of a state.
+/// The widths of the parts of a state.
 using Widths = pool::Vector<Size>;
 
-/// One time step of a recurrent network. Whoever writes `step` gets layers, directions, lengths,
-/// dropout and initial states from Recurrent.
+/// One time step of a recurrent network. A class that defines `step` and `state_sizes` gets layers,
+/// directions, lengths, dropout and initial states from Recurrent.
 class Cell : public Module {
  public:
-  /// Applied to many time steps at once, each on its own: (T', B, I) -> (T', B, ...). One product
-  /// over many steps is several times faster than one at each. The default passes the input on.
+  /// The part of a step that does not depend on the state, for T' time steps at once: (T', B, I) ->
+  /// (T', B, ...). One product over many steps is several times faster than one for each. The
+  /// default returns the inputs.
   virtual Variable project(const Variable& inputs) const { return inputs; }
-  /// The same for symbols (T, B) that stand for one-hot vectors. Error where a cell has no such
-  /// form.
+  /// The same for symbols (T', B) that stand for one-hot vectors of width I. By default, an Error.
   virtual Variable project(const Indices& symbols) const;
-  /// Called once a sequence: may append to the state what all steps share, such as the sum of two
-  /// biases. `step` hands it on; it is dropped at the end.
+  /// Called once for each sequence: may append values that all steps share to the state, such as
+  /// the sum of two biases. `step` must return them too; they are dropped at the end.
   virtual State begin(const State& initial) const { return initial; }
-  /// One step: px (B, ...) is a time step of what `project` returned.
+  /// One time step. px: (B, ...), a step of the result of `project` -> the next state.
   virtual State step(const Variable& px, const State& state) const = 0;
-  /// Width of each part of the state; the first is the width of the output.
+  /// The width of each part of the state; the first is that of the output.
   virtual Widths state_sizes() const = 0;
 };
 

@@ -4,8 +4,8 @@
 
 namespace hindsight::nn {
 
-/// Dropout while training, the identity inside an Evaluation scope. Holds its own stream of random
-/// numbers, started from the Rng it is given.
+/// Dropout in training, the identity while an Evaluation is active; shapes stay. It has a random
+/// number generator of its own, seeded from the given one. OptionError unless 0 <= rate < 1.
 class Dropout : public Module {
  public:
   Dropout(double rate, Rng& rng);

@@ -11,8 +11,9 @@ struct EmbeddingOptions {
   Size width = 0;
 };
 
-/// A vector for each symbol: indices of shape S -> (S..., width). weight (symbols, width), standard
-/// normal as in PyTorch. IndexError names a symbol outside of the vocabulary.
+/// A vector for each symbol: indices of shape S -> (S..., width). weight: (symbols, width),
+/// standard normal as in PyTorch. OptionError for sizes below 1, IndexError naming a symbol outside
+/// of [0, symbols).
 class Embedding : public Module {
  public:
   Embedding(const EmbeddingOptions& options, Rng& rng);

@@ -10,10 +10,10 @@
 
 namespace hindsight::nn {
 
-/// Input and recurrent weights of a cell with `gates` blocks, in PyTorch's layout and with its
-/// names: weight_ih (gates H, I), weight_hh (gates H, R), bias_ih and bias_hh (gates H), all
-/// uniform in
-/// +-1/sqrt(H). R is the width of the recurrent input, H unless the output is projected.
+/// Input and recurrent weights of a cell with G gates, in PyTorch's layout and with its names:
+/// weight_ih: (G H, I), weight_hh: (G H, R), bias_ih and bias_hh: (G H,), all uniform in
+/// [-1/sqrt(H), 1/sqrt(H)). R is the width of the recurrent input, H unless the output is
+/// projected.
 class GatedCell : public Cell {
  public:
   Variable project(const Variable& inputs) const override {
@@ -40,9 +40,10 @@ class GatedCell : public Cell {
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
 
-  /// Calls f(px + h W_hh^T + bias) with the sum still an expression. The bias, b_ih + b_hh summed
-  /// once a sequence by with_bias(), is the state's part after `parts` others. Where it is not (a
-  /// step on its own, without begin) it is summed here.
+  /// Returns the state f(px + h W_hh^T + bias), where the sum is a delayed expression. px: (B, G
+  /// H), h = state[0]: (B, R) -> the sum: (B, G H). The bias, b_ih + b_hh: (G H,), is part `parts`
+  /// of the state if with_bias() appended it, once for each sequence, and is then appended to the
+  /// result; in a step without begin() it is computed here.
   template <class F>
   State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
     const Variable recurrent = matmul(state[0], transpose(weight_hh));

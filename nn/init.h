@@ -2,7 +2,7 @@
 #include <hindsight/autograd/tensor/random.h>
 #include <hindsight/autograd/tensor/tensor.h>
 
-/// Initial values of parameters, float32. The random numbers come from the Rng that is passed.
+/// Initial values of parameters, in float32.
 namespace hindsight::nn::init {
 
 Tensor zeros(const Shape& shape);
@@ -11,12 +11,13 @@ Tensor constant(const Shape& shape, double value);
 Tensor uniform(const Shape& shape, double bound, Rng& rng);
 /// Normal with mean 0.
 Tensor normal(const Shape& shape, double deviation, Rng& rng);
-/// Uniform with bound sqrt(6 / (rows + columns)) of a matrix (Glorot & Bengio 2010).
+/// A matrix, uniform with the bound sqrt(6 / (rows + columns)) (Glorot & Bengio 2010). ShapeError
+/// for other ranks.
 Tensor glorot(const Shape& shape, Rng& rng);
-/// The identity matrix times `scale`, of a square shape (Le, Jaitly & Hinton 2015).
+/// The identity matrix (size, size) times `scale` (Le, Jaitly & Hinton 2015).
 Tensor identity(Size size, double scale = 1);
 /// A matrix with orthonormal rows or columns, whichever are fewer, times `scale` (Saxe et al.
-/// 2014): Gram-Schmidt, twice, on normal vectors.
+/// 2014), by applying Gram-Schmidt twice to normal vectors. ShapeError for other ranks.
 Tensor orthogonal(const Shape& shape, Rng& rng, double scale = 1);
 
 }  // namespace hindsight::nn::init

@@ -11,8 +11,9 @@ struct LinearOptions {
   bool bias = true;
 };
 
-/// Affine map y = x W^T + b of the last axis: (..., inputs) -> (..., outputs). weight (outputs,
-/// inputs) and bias uniform in +-1/sqrt(inputs), as in PyTorch.
+/// Affine map y = x W^T + b of the last axis: (..., inputs) -> (..., outputs). weight: (outputs,
+/// inputs) and bias: (outputs,) are uniform in [-1/sqrt(inputs), 1/sqrt(inputs)), as in PyTorch.
+/// OptionError for sizes below 1.
 class Linear : public Module {
  public:
   Linear(const LinearOptions& options, Rng& rng);

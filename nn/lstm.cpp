@@ -4,7 +4,7 @@ namespace hindsight::nn {
 
 namespace {
 
-/// Width of the output. Checked here, before parameters are made with it.
+/// The width of the output, checked before parameters are made with it.
 Size output_width(Size hidden, const LstmOptions& options) {
   if (options.projection < 0 || options.projection >= hidden) {
     fail<OptionError>("LstmCell: projection {} is outside of [0, {})", options.projection, hidden);

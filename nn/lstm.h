@@ -6,13 +6,13 @@ namespace hindsight::nn {
 
 struct LstmOptions {
   bool bias = true;
-  Size projection =
-      0;  ///< P: h becomes (o tanh(c')) W_hr^T of width P (Sak et al. 2014); 0 for none
+  /// P: h' becomes (sigmoid(o) tanh(c')) W_hr^T of width P (Sak et al. 2014); 0 for none.
+  Size projection = 0;
 };
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), with
 /// PyTorch's parameter names and gate order i, f, g, o.
-/// px: (B, 4H), state {h, c}: (B, H) each -> the same.
+/// px: (B, 4H), state {h, c}: (B, H) each, or h: (B, P) with a projection -> the same.
 ///   [i f g o] = px + h W_hh^T + b_ih + b_hh
 ///   c' = sigmoid(f) c + sigmoid(i) tanh(g)    h' = sigmoid(o) tanh(c')
 class LstmCell : public GatedCell {

@@ -2,7 +2,7 @@
 
 namespace hindsight::nn {
 
-/// While alive, this thread evaluates: dropout passes values through. Training is the default.
+/// While active, this thread evaluates: dropout is the identity. The default is training.
 class Evaluation {
  public:
   Evaluation();
@@ -14,7 +14,7 @@ class Evaluation {
   bool outer_;
 };
 
-/// False inside an Evaluation scope.
+/// False while an Evaluation of this thread is active.
 bool training();
 
 }  // namespace hindsight::nn

@@ -50,7 +50,7 @@ Parameter Module::parameter(const std::string& name, const Tensor& value) {
 void Module::add_child(const std::string& prefix, const std::string& suffix, const Module& module) {
   add({prefix, suffix, {}, module.parts_});
   extend_path(module.parts_.get(), prefix, suffix);
-  // Messages name parameters as the outermost module does.
+  // Messages use the names that parameters have in the outermost module.
   for (auto& [name, parameter] : named_parameters()) parameter.rename(name);
 }
 

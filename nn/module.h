@@ -9,7 +9,8 @@
 
 namespace hindsight::nn {
 
-/// Something with named parameters and named parts. A derived class declares both in one line each:
+/// The base of whatever has named parameters and named parts. A derived class declares each in one
+/// line:
 ///
 ///   struct Readout : Module {
 ///     Parameter bias = parameter("bias", init::zeros({10}));
@@ -28,12 +29,12 @@ class Module {
   Size parameter_count() const;  ///< elements of all parameters
 
   /// The name of this part in the outermost module that declares it ("encoder.readout"), or
-  /// `otherwise`: for Scopes.
+  /// `otherwise` if none does. Scopes use it.
   std::string_view path_or(std::string_view otherwise) const;
 
-  /// Element type of the parameters, float32 where there are none.
+  /// The element type of the parameters; float32 if there are none.
   DType dtype() const;
-  /// Changes the element type of every parameter.
+  /// Converts every parameter to an element type.
   void to(DType dtype) const;
 
  protected:
@@ -41,13 +42,14 @@ class Module {
 
   /// Declares a parameter. Error when the name is taken.
   Parameter parameter(const std::string& name, const Tensor& value);
-  /// Declares a part; its parameters are named "name.parameter".
+  /// Declares a part, whose parameters are named "name.parameter". Error when the name is taken.
   template <class M>
   M child(const std::string& name, M module) {
     add_child(name + ".", "", module);
     return module;
   }
-  /// Declares a part whose parameters are named prefix + parameter + suffix.
+  /// Declares a part whose parameters are named prefix + parameter + suffix. Error when another
+  /// part has the same prefix and suffix.
   void add_child(const std::string& prefix, const std::string& suffix, const Module& module);
 
  private:
@@ -55,7 +57,7 @@ class Module {
   struct Part {
     std::string prefix, suffix;
     Parameter parameter;           // or
-    std::shared_ptr<Parts> child;  // a module's parts
+    std::shared_ptr<Parts> child;  // the parts of a module
   };
   struct Parts {
     std::string path;

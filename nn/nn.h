@@ -1,5 +1,5 @@
 #pragma once
-/// Everything of hindsight::nn.
+/// All of hindsight::nn.
 
 #include <hindsight/autograd/autograd.h>
 #include <hindsight/nn/cell.h>

@@ -17,7 +17,7 @@ namespace {
 
 enum class Direction { forward, reverse };
 
-/// Which batch rows each time step belongs to: (T, B, 1), 1 inside of the row's length, else 0.
+/// Which batch rows are active at each time step: (T, B, 1), 1 within the row's length, else 0.
 Variable row_masks(const std::vector<Size>& lengths, Size steps, DType dtype) {
   const auto batch = static_cast<Size>(lengths.size());
   const Tensor masks(Shape{steps, batch, 1}, dtype);
@@ -28,7 +28,7 @@ Variable row_masks(const std::vector<Size>& lengths, Size steps, DType dtype) {
   return Variable(masks);
 }
 
-/// Inputs with zeros past each row's length, so that no result depends on what the padding holds.
+/// The inputs with zeros past each row's length, so that no result depends on the padding.
 Variable without_padding(const Variable& inputs, const std::vector<Size>& lengths) {
   const Size steps = inputs.size(0);
   if (lengths.empty() || *std::min_element(lengths.begin(), lengths.end()) == steps) return inputs;
@@ -36,19 +36,20 @@ Variable without_padding(const Variable& inputs, const std::vector<Size>& length
 }
 
 /// Time steps are projected in blocks of about this many rows: enough for a product at full speed,
-/// few enough that the steps find the result, and the sweep its gradient, still in the cache.
+/// few enough that the result, and its gradient in the reverse sweep, are still in the cache when
+/// the steps read them.
 constexpr Size kProjectedRows = 512;
 
-/// One layer in one direction, with all that its steps read, so that they can be run again.
+/// One layer in one direction, with all that its steps read, so that they can be rerun.
 struct Layer {
   std::shared_ptr<const Cell> cell;
   Variable vectors;  ///< (T, B, I), or
   Indices symbols;   ///< (T, B)
   Direction direction;
   Size steps, batch;
-  Variable masks;  ///< where a row is shorter than others
-  Size shortest;   ///< row
-  bool trains;
+  Variable masks;  ///< row_masks(), if some row is shorter than T
+  Size shortest;   ///< length of a row
+  bool trains;     ///< training() when it was unrolled
 
   bool forward() const { return direction == Direction::forward; }
   Size time_of(Size i) const { return forward() ? i : steps - 1 - i; }
@@ -58,7 +59,7 @@ struct Layer {
   }
 };
 
-/// The name of a scope, written without asking for memory.
+/// A scope name, formatted on the stack.
 class ScopeName {
  public:
   template <class... Arguments>
@@ -72,15 +73,15 @@ class ScopeName {
   std::size_t size_ = 0;
 };
 
-/// Rows that are over keep their state and output zero; returns the output.
+/// Keeps the state of finished rows and makes their output zero. Returns the output.
 Variable freeze_finished(const Variable& inside, const State& before, int parts, State* next) {
   const Variable output = where(inside, (*next)[0], 0.0);
   for (int k = 0; k < parts; ++k) (*next)[k] = where(inside, (*next)[k], before[k]);
   return output;
 }
 
-/// The steps from the `begin`-th up to the `end`-th in the layer's direction; leaves the state
-/// after them, whose first `parts` parts change, in *state. Returns their outputs in the order of
+/// Runs steps [begin, end), counted in the layer's direction, from *state, and leaves the state
+/// after them there; only its first `parts` parts change. Returns their outputs in the order of
 /// time.
 Variable run_steps(const Layer& layer, Size begin, Size end, int parts, State* state) {
   const Size block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, layer.batch));
@@ -111,7 +112,7 @@ Variable run_steps(const Layer& layer, Size begin, Size end, int parts, State* s
   return outputs.values();
 }
 
-/// The same as a checkpoint; nothing is returned where nobody wants the outputs.
+/// The same as a checkpoint; the result is empty if the outputs are not wanted.
 Variable run_segment(const Layer& layer, Size begin, Size end, int parts, bool wants_outputs,
                      State* state) {
   const Size first = std::min(layer.time_of(begin), layer.time_of(end - 1));
@@ -133,7 +134,8 @@ Variable run_segment(const Layer& layer, Size begin, Size end, int parts, bool w
   return wants_outputs ? results.back() : Variable();
 }
 
-/// All steps of a layer; leaves the final state in *state.
+/// Runs all steps of a layer and leaves the final state in *state; the result is empty if the
+/// outputs are not wanted.
 Variable unroll_layer(const Layer& layer, Size checkpoint_every, bool wants_outputs, State* state) {
   const int parts = state->size();
   *state = layer.cell->begin(*state);

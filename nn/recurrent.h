@@ -12,36 +12,40 @@ struct RecurrentOptions {
   Size input = 0;   ///< I
   Size hidden = 0;  ///< H
   Size layers = 1;
-  bool bidirectional =
-      false;           ///< a second network reads each sequence from its end; outputs side by side
-  double dropout = 0;  ///< on the output of every layer but the last, while training
+  /// A second network reads each sequence from its end; the outputs of both are concatenated.
+  bool bidirectional = false;
+  double dropout = 0;  ///< on the output of every layer but the last, in training
 };
 
-/// The state of every layer (with both directions: layer 0 forward, layer 0 reverse, layer 1 ...).
+/// The state of every layer; if bidirectional: layer 0 forward, layer 0 reverse, layer 1 forward
+/// ...
 using States = pool::Vector<State>;
 
-/// What an unrolled network computed.
+/// The results of unrolling a network. O is the width of a cell's output: H, or P if projected.
 struct Unrolled {
-  Variable outputs;  ///< (T, B, H) of the last layer; (T, B, 2H) with both directions
-  States final;      ///< after each row's own last step
+  Variable outputs;  ///< (T, B, O) of the last layer; (T, B, 2 O) if bidirectional
+  /// The state of each layer and direction after each row's own last step; parts (B, width) as in
+  /// Cell::state_sizes().
+  States final;
 };
 
 struct UnrollOptions {
   States initial = {};             ///< zeros when left out
   std::vector<Size> lengths = {};  ///< of each batch row; T for all when left out
-  /// k: keeps the state of every k-th step alone and computes the steps between once more in the
-  /// sweep (checkpoint()); near sqrt(T) it takes the least memory. 0: keeps all.
+  /// k > 0: saves only the state of every k-th step and recomputes the steps between in the reverse
+  /// sweep (checkpoint()); k near sqrt(T) takes the least memory. 0: saves all.
   Size checkpoint_every = 0;
-  bool final_only = false;  ///< leaves `outputs` empty, which a long sequence has no memory for
+  bool final_only = false;  ///< leaves `outputs` empty, which saves memory for long sequences
 };
 
-/// Unrolls cells over time. Rows past their length keep their state and output zero; the reverse
+/// Unrolls cells over time. After its length a row keeps its state and outputs zeros; the reverse
 /// direction starts at each row's own last step.
 class Unroller : public Module {
  public:
-  /// inputs: (T, B, I). ShapeError where shapes, states or lengths do not fit.
+  /// inputs: (T, B, I), T > 0. ShapeError when shapes, states or the number of lengths do not fit,
+  /// IndexError for a length outside of [1, T], OptionError for a negative checkpoint_every.
   Unrolled operator()(const Variable& inputs, const UnrollOptions& options = {});
-  /// symbols: (T, B), each standing for a one-hot vector of width I.
+  /// symbols: (T, B), each standing for a one-hot vector of width I. Errors likewise.
   Unrolled operator()(const Indices& symbols, const UnrollOptions& options = {});
   /// With initial states. (A template, so that braces mean UnrollOptions.)
   template <class Inputs, class S, std::enable_if_t<std::is_same_v<S, States>, int> = 0>
@@ -69,9 +73,10 @@ class Unroller : public Module {
   Rng rng_;
 };
 
-/// A recurrent network of cells of one kind. Arguments after the Rng go to each cell's constructor,
-/// CellType(input, hidden, rng, arguments...). Parameters are named as the cell names them with
-/// PyTorch's suffixes: weight_ih_l0, weight_ih_l0_reverse, weight_ih_l1 ...
+/// A recurrent network of cells of one type. Arguments after the Rng are passed to each cell's
+/// constructor, CellType(input, hidden, rng, arguments...). Parameters have the cell's names with
+/// PyTorch's suffixes: weight_ih_l0, weight_ih_l0_reverse, weight_ih_l1 ... OptionError for options
+/// out of range.
 template <class CellType>
 class Recurrent : public Unroller {
  public:
@@ -80,7 +85,7 @@ class Recurrent : public Unroller {
       : Unroller(options, rng) {
     add_cells(rng, arguments...);
   }
-  /// IndexError out of range.
+  /// IndexError when out of range.
   const CellType& cell(Size layer, Size direction = 0) const {
     return static_cast<const CellType&>(cell_at(layer, direction));
   }

@@ -18,7 +18,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "safetensors files are 
 
 using detail::printable;
 
-constexpr std::uint64_t kMostHeader = 100'000'000;  // the limit of the format's own implementation
+constexpr std::uint64_t kMostHeader = 100'000'000;  // bytes; as in the reference implementation
 
 const char* reason() { return std::strerror(errno); }
 const char* file_kind(mode_t mode) { return S_ISDIR(mode) ? "a folder" : "not a regular file"; }
@@ -26,7 +26,7 @@ const char* file_kind(mode_t mode) { return S_ISDIR(mode) ? "a folder" : "not a 
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    // Not to wait for a writer where the path is a named pipe.
+    // O_NONBLOCK: do not block on a named pipe.
     : path_(path), descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (descriptor_ < 0) fail<FileError>("cannot read '{}': {}", path, reason());
   try {
@@ -134,7 +134,7 @@ Indices SafetensorsFile::indices(const std::string& name) const {
   }
   for (Size i = 0; i < result.elements() && stored.type == StoredType::boolean; ++i) {
     if (result[i] > 1)
-      fail<FileError>("cannot read '{}': tensor {} holds {}, which is no BOOL", path_,
+      fail<FileError>("cannot read '{}': tensor {} holds {}, which is not a BOOL", path_,
                       printable(name), result[i]);
   }
   return result;
@@ -144,8 +144,7 @@ Indices SafetensorsFile::indices(const std::string& name) const {
 
 namespace {
 
-/// A new file that takes the place of an old one when it is complete, and leaves no trace
-/// otherwise.
+/// A new file that replaces `path` on commit() and leaves nothing behind otherwise.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path) : path_(path), target_(path) {
@@ -180,14 +179,14 @@ class AtomicFile {
     check(close(std::exchange(descriptor_, -1)));
     check(rename(temporary_.c_str(), target_.c_str()));
     temporary_.clear();
-    // So that the new name survives a power failure, where the system can do that.
+    // So that the new name survives a power failure, where the file system supports it.
     const int folder = open(folder_of_target().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) return;
     fsync(folder);
     close(folder);
   }
 
-  /// Gives the target's name to the new file, which loses it again, unless the name is taken.
+  /// Renames to the target as commit() does, unless that exists; the destructor removes the file.
   void rehearse() {
     std::error_code absent;
     if (exists(symlink_status(target_, absent))) return;
@@ -209,7 +208,7 @@ class AtomicFile {
 
   void create() {
     static std::atomic<unsigned> count{0};
-    do {  // a name may be left over from a process that was killed
+    do {  // a killed process may have left a file of that name
       const std::string name =
           fmt::format("{}/.hindsight-{}-{}.tmp", folder_of_target(), getpid(), count++);
       descriptor_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -228,7 +227,7 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// The header, padded with spaces so that the data begins at a multiple of 8 bytes.
+/// The header, padded with spaces so that the data starts at a multiple of 8 bytes.
 std::string header_of(const std::string& path, const NamedTensors& tensors,
                       const Metadata& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();

@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-/// Files of named tensors in the safetensors format (github.com/huggingface/safetensors): 8 bytes
-/// with the length of the header, the header in JSON, the elements of all tensors, little-endian.
+/// Files of named tensors in the safetensors format (github.com/huggingface/safetensors): the
+/// length of the header in 8 bytes, the header in JSON, and the elements of all tensors,
+/// little-endian.
 namespace hindsight::nn {
 
 using Metadata = std::map<std::string, std::string>;
@@ -23,16 +24,16 @@ constexpr Size bytes_of(StoredType type) {
   return type == StoredType::f32 || type == StoredType::i32 ? 4 : 8;
 }
 
-/// What a file says about one of its tensors.
+/// The header's entry for one tensor.
 struct StoredTensor {
   std::string name;
   StoredType type = StoredType::f32;
   Shape shape;
-  std::uint64_t begin = 0, end = 0;  ///< bytes after the header
+  std::uint64_t begin = 0, end = 0;  ///< in bytes from the end of the header
 };
 
-/// A file opened for reading. Everything in the header is checked when it is opened, so that
-/// nothing a file says can make the reader allocate more than the file is long.
+/// A file opened for reading. The whole header is checked when it is opened, so that no file can
+/// make the reader allocate more than its own length.
 class SafetensorsFile {
  public:
   /// FileError for a file that is missing, truncated, of another format or inconsistent.
@@ -43,15 +44,14 @@ class SafetensorsFile {
 
   const std::string& path() const { return path_; }
   const Metadata& metadata() const { return metadata_; }
-  const std::vector<StoredTensor>& tensors() const {
-    return tensors_;
-  }                                                         ///< as they lie in the file
-  const StoredTensor* find(const std::string& name) const;  ///< null where there is none
+  /// In the order of their data in the file.
+  const std::vector<StoredTensor>& tensors() const { return tensors_; }
+  const StoredTensor* find(const std::string& name) const;  ///< null if there is none
 
-  /// The tensor of that name, stored as F32 or F64. FileError when there is none or of another
-  /// type.
+  /// The tensor of that name, stored as F32 or F64. FileError when there is none or its type is
+  /// another.
   Tensor tensor(const std::string& name) const;
-  /// Whole numbers, stored as I64, I32 or BOOL (0 and 1), likewise.
+  /// Likewise for whole numbers, stored as I64, I32 or BOOL (0 and 1).
   Indices indices(const std::string& name) const;
 
  private:
@@ -66,22 +66,22 @@ class SafetensorsFile {
   std::map<std::string, std::size_t> positions_;  // in tensors_
 };
 
-/// Writes the tensors to a file of their own beside `path` and then renames it, so that `path`
-/// holds all of the old file or all of the new one. FileError with the system's reason when that
-/// fails.
+/// Writes the tensors to a temporary file beside `path` and then renames it, so that `path` always
+/// holds either the complete old file or the complete new one. FileError with the system's reason
+/// when that fails.
 void save_safetensors(const std::string& path, const NamedTensors& tensors,
                       const Metadata& metadata = {});
 
-/// Throws the FileError that saving to this path would end in, as far as it can be known before
-/// there is anything to save: goes the same way with an empty file, of which nothing is left.
+/// Throws the FileError that saving to this path would throw, as far as that can be known in
+/// advance: does the same with an empty file, which it removes.
 void check_saving(const std::string& path);
 
 namespace detail {
 
-/// A name from a file as messages show it: printable, cut and without control characters.
+/// A name from a file for messages: quoted, cut, and with '?' for control characters.
 std::string printable(const std::string& name);
 
-/// Reads and checks the header of the file `path`, whose data has `data_bytes` bytes.
+/// Parses and checks the header `text` of the file `path`, whose data has `data_bytes` bytes.
 void parse_safetensors_header(const std::string& path, const std::string& text,
                               std::uint64_t data_bytes, Metadata* metadata,
                               std::vector<StoredTensor>* tensors);

@@ -13,8 +13,8 @@ using detail::printable;
 constexpr StoredType kTypes[] = {StoredType::f32, StoredType::f64, StoredType::i32, StoredType::i64,
                                  StoredType::boolean};
 
-/// Takes the header's JSON in piece by piece and rejects the first piece that does not belong
-/// there: no tree is built, whatever a file holds.
+/// Reads the header's JSON as a stream and rejects the first token that does not belong there, so
+/// that no file can make it build a large tree.
 ///
 ///   {"__metadata__": {"key": "value"},
 ///    "name": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
@@ -176,14 +176,14 @@ class HeaderReader : public nlohmann::json::json_sax_t {
   Metadata* metadata_;
   std::vector<StoredTensor>* tensors_;
   Place place_ = Place::start;
-  std::string key_;                           // read last
-  StoredTensor tensor_;                       // being read
-  int offsets_ = 0;                           // of them read
-  std::set<std::string> names_, inner_keys_;  // of the header, of the entry being read
+  std::string key_;                           // the last one read
+  StoredTensor tensor_;                       // the one being read
+  int offsets_ = 0;                           // how many of its offsets have been read
+  std::set<std::string> names_, inner_keys_;  // keys of the header and of the entry being read
 };
 
-/// The format is stricter than the parser, which skips white space and a byte-order mark and takes
-/// a NUL for the end: an object, and after it nothing but spaces.
+/// Checks what the parser tolerates but the format does not: white space or a byte-order mark
+/// before the object, and anything but spaces after it, such as a NUL, at which the parser stops.
 void check_ends(const std::string& path, const std::string& text) {
   std::size_t at = text.find('\0');
   if (at == text.npos) at = text.find_first_not_of(' ', text.find_last_of('}') + 1);
@@ -195,7 +195,7 @@ void check_ends(const std::string& path, const std::string& text) {
       path, static_cast<unsigned char>(text[at]), at);
 }
 
-/// Every byte of the data belongs to exactly one tensor.
+/// Checks that every byte of the data belongs to exactly one tensor.
 void check_offsets(const std::string& path, const std::vector<StoredTensor>& tensors,
                    std::uint64_t data_bytes) {
   std::uint64_t at = 0;

@@ -52,7 +52,7 @@ void load(const std::string& path, const Module& module) {
       fail<FileError>("cannot load '{}': it lacks the model's parameter {}", path, printable(name));
     check_fits(path, *stored, parameter);
   }
-  std::vector<Tensor> values;  // all of them before the first one changes
+  std::vector<Tensor> values;  // all are read before the first parameter changes
   for (const auto& [name, parameter] : parameters) values.push_back(file.tensor(name));
   for (std::size_t i = 0; i < values.size(); ++i) parameters[i].second.assign(values[i]);
 }

@@ -6,16 +6,16 @@
 
 namespace hindsight::nn {
 
-/// Writes every parameter of a module under its full name, with notes of the caller's, as a
-/// .safetensors file; what stood at `path` stays until the new file is complete. FileError when it
-/// cannot be written.
+/// Writes every parameter of a module under its full name, with the caller's metadata, as a
+/// .safetensors file; an existing file is replaced only when the new one is complete. FileError
+/// when it cannot be written.
 void save(const std::string& path, const Module& module, const Metadata& metadata = {});
 
-/// Gives the module's parameters the values in a file that holds just them: same names, shapes and
-/// element types. FileError otherwise, and then nothing has changed.
+/// Assigns the values in a file to the module's parameters. FileError unless the file holds exactly
+/// these: the same names, shapes and element types; then no parameter has changed.
 void load(const std::string& path, const Module& module);
 
-/// The notes that were saved with a file.
+/// The metadata that was saved in a file. FileError when it cannot be read.
 Metadata read_metadata(const std::string& path);
 
 }  // namespace hindsight::nn

@@ -7,20 +7,21 @@
 namespace hindsight::optim {
 namespace {
 
-/// The numbers of one step, in the type of the elements.
+/// The coefficients of one step, in the element type.
 template <class T>
 struct Rule {
   T scale;                 // of the gradient
   T beta1, beta2, a1, a2;  // a = 1 - beta
-  T in_gradient, shrink;   // weight decay: added to the gradient, or on the weight itself
+  T in_gradient, shrink;   // weight decay: added to the gradient, or a factor of the weight
   T rate, root, epsilon;   // corrected learning rate; w -= rate m / (sqrt(v) root + epsilon)
 };
 
-/// `count` weights w by gradients g and moments m, v; `top` holds AMSGrad's largest v, or is null.
+/// Updates `count` weights w and moments m, v from gradients g; `top` holds AMSGrad's largest v, or
+/// is null.
 template <class T>
 void apply_rule(Rule<T> r, const T* g, T* w, T* m, T* v, T* top, Size count) {
-  // The same lines for a register of elements and for one: sqrt keeps the compiler from
-  // vectorizing.
+  // Written once for registers and for single elements; because of sqrt the compiler would not
+  // vectorize it by itself.
   const auto change = [&](auto load, auto store, auto largest_of) {
     const auto x = load(w);
     const auto d = r.scale * load(g) + r.in_gradient * x;
@@ -57,15 +58,15 @@ Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options,
       updates_(parameters.size()) {
   const auto is_rate = [](double x) { return x >= 0 && x < 1; };
   if (!is_rate(options.beta1) || !is_rate(options.beta2)) {
-    fail<OptionError>("Adam: beta1 {} and beta2 {} must lie in [0, 1)", options.beta1,
+    fail<OptionError>("Adam: beta1 {} and beta2 {} must be in [0, 1)", options.beta1,
                       options.beta2);
   }
   if (!(options.epsilon >= 0) || !(options.weight_decay >= 0)) {
     fail<OptionError>("Adam: epsilon {} and weight decay {} must not be negative", options.epsilon,
                       options.weight_decay);
   }
-  for (std::size_t i = 0; i < parameters.size();
-       ++i) {  // now, so that no later step asks the system for memory
+  // Allocated now, so that no later step allocates.
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
     state_of(first_, parameters[i], i);
     state_of(second_, parameters[i], i);
     if (options.amsgrad) state_of(largest_, parameters[i], i);
@@ -92,7 +93,7 @@ void Adam::update(std::size_t i, const Tensor& gradient, double scale) {
         of(scale),
         of(options_.beta1),
         of(options_.beta2),
-        of(1 - options_.beta1),  // exact before rounding
+        of(1 - options_.beta1),  // in double, then rounded
         of(1 - options_.beta2),
         of(decoupled ? 0 : options_.weight_decay),
         of(decoupled ? 1 - learning_rate() * options_.weight_decay : 1),

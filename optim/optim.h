@@ -1,5 +1,5 @@
 #pragma once
-/// Everything of hindsight::optim.
+/// All of hindsight::optim.
 
 #include <hindsight/optim/adam.h>
 #include <hindsight/optim/optimizer.h>

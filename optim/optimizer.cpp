@@ -5,7 +5,7 @@
 namespace hindsight::optim {
 namespace {
 
-constexpr double kShrink = 0.02;  // the constant of Pascanu's published code
+constexpr double kShrink = 0.02;  // as in the published code of Pascanu et al.
 
 /// Sum of squares, in double.
 double square_sum(const Tensor& t) {
@@ -41,7 +41,7 @@ void add_scaled(const Tensor& to, double factor, const Tensor& from) {
 
 Optimizer::Optimizer(const std::vector<Parameter>& parameters, const StepOptions& options)
     : parameters_(parameters), gradients_(parameters.size()), options_(options) {
-  if (parameters.empty()) fail<OptionError>("optimizer: there are no parameters to change");
+  if (parameters.empty()) fail<OptionError>("optimizer: there are no parameters to update");
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i]) fail("optimizer: parameter {} is empty", i);
     for (std::size_t j = 0; j < i; ++j) {
@@ -56,8 +56,7 @@ Optimizer::Optimizer(const std::vector<Parameter>& parameters, const StepOptions
     if (!(penalty.strength >= 0))
       fail<OptionError>("optimizer: L2 strength {} is negative", penalty.strength);
   }
-  // What lives as long as the parameters is taken now, so that the first step asks for all that
-  // later ones need.
+  // The gradients' memory is allocated now and kept, so that no later step allocates.
   for (const Parameter& parameter : parameters)
     parameter.data()->gradient.reserve(parameter.shape(), parameter.dtype());
 }
@@ -78,8 +77,8 @@ Report Optimizer::step() {
   report.skipped = !finite && options_.on_non_finite == OnNonFinite::skip;
   report.shrunk = !finite && options_.on_non_finite == OnNonFinite::shrink;
   report.clipped = finite && options_.clip_norm > 0 && report.gradient_norm > options_.clip_norm;
-  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6)
-                                      : 1;  // as PyTorch's clip_grad_norm_
+  // The 1e-6 is that of PyTorch's clip_grad_norm_.
+  const double scale = report.clipped ? options_.clip_norm / (report.gradient_norm + 1e-6) : 1;
   if (!report.skipped) ++steps_;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!gradients_[i]) continue;
@@ -105,7 +104,7 @@ void Optimizer::regularize() {
   for (const L2& penalty : options_.regularizers) {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if (!gradients_[i]) continue;
-      // On a copy, as the gradients are the user's to look at.
+      // On a copy, as users may look at the gradients.
       if (gradients_[i].buffer() == parameters_[i].data()->gradient.buffer())
         gradients_[i] = gradients_[i].contiguous_copy();
       add_scaled(gradients_[i], penalty.strength, parameters_[i].value());

@@ -15,8 +15,8 @@ Sgd::Sgd(const std::vector<Parameter>& parameters, const SgdOptions& options)
   }
   started_.resize(parameters.size());
   for (std::size_t i = 0; options.momentum > 0 && i < parameters.size(); ++i) {
-    state_of(momentum_, parameters[i],
-             i);  // now, so that no later step asks the system for memory
+    // Allocated now, so that no later step allocates.
+    state_of(momentum_, parameters[i], i);
   }
 }
 

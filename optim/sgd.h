@@ -9,12 +9,12 @@ struct SgdOptions {
   double dampening = 0;
   double weight_decay = 0;  ///< adds weight_decay * w to the clipped gradient, as PyTorch does
   bool nesterov = false;    ///< needs momentum and no dampening
-  double clip_norm = 0;
+  double clip_norm = 0;     ///< this and the following: as in StepOptions
   std::vector<L2> regularizers = {};
   OnNonFinite on_non_finite = OnNonFinite::raise;
 };
 
-/// Stochastic gradient descent with (Nesterov) momentum, PyTorch's form:
+/// Stochastic gradient descent with (Nesterov) momentum, in PyTorch's form:
 ///   g += weight_decay w;  b = momentum b + (1 - dampening) g (first step: b = g)
 ///   w -= learning_rate (nesterov ? g + momentum b : b)
 class Sgd : public Optimizer {
@@ -27,7 +27,7 @@ class Sgd : public Optimizer {
  private:
   SgdOptions options_;
   std::vector<Tensor> momentum_;
-  std::vector<bool> started_;  // the first step of each parameter takes the gradient as it is
+  std::vector<bool> started_;  // whether each parameter's first step, where b = g, is done
 };
 
 }  // namespace hindsight::optim

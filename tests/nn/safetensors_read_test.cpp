@@ -39,7 +39,7 @@ TEST_CASE("whole numbers of every width are read") {
   bytes[data + 20] = 2;
   work.write("t.safetensors", bytes);
   CHECK(contains(message_of<FileError>([&] { SafetensorsFile(path).indices("c"); }),
-                 "tensor 'c' holds 2, which is no BOOL"));
+                 "tensor 'c' holds 2, which is not a BOOL"));
 }
 
 TEST_CASE("a malformed file ends in one sentence that names it") {

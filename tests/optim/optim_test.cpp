@@ -156,7 +156,7 @@ void compare_over_types(MakeOptimizer&& make, Rule&& rule) {
         1e-6);
 }
 
-TEST_CASE("what an optimizer remembers goes along when the element type changes") {
+TEST_CASE("an optimizer's state is converted when the element type changes") {
   compare_over_types(
       [](const std::vector<Parameter>& p) {
         return Sgd(p, {.learning_rate = 0.1, .momentum = 0.8});
@@ -329,7 +329,7 @@ TEST_CASE("options out of range") {
     return message_of<OptionError>([&] { Adam(w, options); });
   };
   CHECK(message_of<OptionError>([] { Sgd({}, {}); }) ==
-        "optimizer: there are no parameters to change");
+        "optimizer: there are no parameters to update");
   CHECK(message_of<OptionError>([&] { Sgd({w[0], w[0]}, {}); }) == "optimizer: w is given twice");
   CHECK(sgd({.learning_rate = -1}) ==
         "optimizer: learning rate -1; a finite number of at least 0 is needed");
@@ -343,8 +343,8 @@ TEST_CASE("options out of range") {
         "Sgd: nesterov needs a momentum and no dampening");
   CHECK(sgd({.clip_norm = -1}) == "optimizer: clip_norm -1 is negative");
   CHECK(sgd({.regularizers = {{-1}}}) == "optimizer: L2 strength -1 is negative");
-  CHECK(adam_with({.beta1 = 1}) == "Adam: beta1 1 and beta2 0.999 must lie in [0, 1)");
-  CHECK(adam_with({.beta2 = -0.1}) == "Adam: beta1 0.9 and beta2 -0.1 must lie in [0, 1)");
+  CHECK(adam_with({.beta1 = 1}) == "Adam: beta1 1 and beta2 0.999 must be in [0, 1)");
+  CHECK(adam_with({.beta2 = -0.1}) == "Adam: beta1 0.9 and beta2 -0.1 must be in [0, 1)");
   CHECK(adam_with({.epsilon = -1}) == "Adam: epsilon -1 and weight decay 0 must not be negative");
   CHECK(adam_with({.weight_decay = -1}) ==
         "Adam: epsilon 1e-08 and weight decay -1 must not be negative");
