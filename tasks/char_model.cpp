@@ -6,17 +6,16 @@
 namespace hindsight::tasks {
 namespace {
 
-constexpr const char* kKind =
-    "hindsight charlm 1";  // the number changes with the meaning of the file
-constexpr Size kMostHidden = 16384, kMostLayers = 64;  // as charlm train allows
+constexpr const char* kKind = "hindsight charlm 1";    // the number is that of the file format
+constexpr Size kMostHidden = 16384, kMostLayers = 64;  // the limits of charlm train
 
-/// The metadata that `save` writes, checked.
+/// The metadata that save() writes, checked.
 class Header {
  public:
   explicit Header(const std::string& path) : path_(path), entries_(nn::read_metadata(path)) {
     if (const std::string kind = entry("model"); kind != kKind) {
       fail<FileError>(
-          "'{}' is no model of charlm: its metadata name the model '{}' instead of '{}'", path,
+          "'{}' is not a charlm model: its metadata names the model '{}' instead of '{}'", path,
           kind, kKind);
     }
   }
@@ -24,7 +23,7 @@ class Header {
   std::string entry(const std::string& key) const {
     const auto found = entries_.find(key);
     if (found == entries_.end()) {
-      fail<FileError>("'{}' is no model of charlm: its metadata lack '{}'", path_, key);
+      fail<FileError>("'{}' is not a charlm model: its metadata lacks '{}'", path_, key);
     }
     return found->second;
   }
@@ -92,7 +91,7 @@ CharModel CharModel::load(const std::string& path) {
   const Vocabulary vocabulary = header.vocabulary();
   const CharModelOptions options{.hidden = header.number("hidden", kMostHidden),
                                  .layers = header.number("layers", kMostLayers)};
-  // Before memory is asked for that a damaged number names.
+  // Checked before allocating, as the numbers may be damaged.
   const Size needed = parameters_of(options, vocabulary.size());
   const auto bytes = static_cast<Size>(std::filesystem::file_size(path));
   if (needed * bytes_of(DType::f32) > bytes) {

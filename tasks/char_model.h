@@ -10,30 +10,30 @@ namespace hindsight::tasks {
 struct CharModelOptions {
   Size hidden = 256;  ///< H
   Size layers = 1;
-  double dropout = 0;  ///< on the output of every layer while training
+  double dropout = 0;  ///< on the output of every layer, in training
 };
 
-/// Predicts the next byte of a text: an LSTM over symbols and an affine readout at every step.
+/// Predicts the next byte of a text with an LSTM over symbols and an affine readout at every step.
 class CharModel : public nn::Module {
  public:
   CharModel(const Vocabulary& vocabulary, const CharModelOptions& options, Rng& rng);
 
-  /// How many parameters such a model has, without making it.
+  /// The number of elements of all parameters of such a model, computed without making it.
   static Size parameters_of(const CharModelOptions& options, Size symbols);
 
   struct Prediction {
     Variable logits;   ///< (T, B, V)
     nn::States final;  ///< to carry into the next chunk
   };
-  /// symbols: (T, B). Zero states when `initial` is left out.
+  /// symbols: (T, B). The initial states are zeros when left out.
   Prediction operator()(const Indices& symbols, const nn::States& initial = {});
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const CharModelOptions& options() const { return options_; }
 
-  /// Writes a .safetensors file whose metadata hold vocabulary and sizes.
+  /// Writes a .safetensors file whose metadata holds the vocabulary and the sizes.
   void save(const std::string& path) const;
-  /// FileError for a file that `save` did not write.
+  /// Reads a file that save() wrote; FileError for others.
   static CharModel load(const std::string& path);
 
  private:

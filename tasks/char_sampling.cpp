@@ -19,7 +19,7 @@ Size draw(const Tensor& logits, double temperature, Rng& rng) {
     left -= weights[i];
     if (left < 0) return static_cast<Size>(i);
   }
-  return likeliest - weights.begin();  // rounding used up the total
+  return likeliest - weights.begin();  // rounding left more than the weights
 }
 
 std::vector<Size> symbols_of(const std::string& prime, const Vocabulary& vocabulary) {
@@ -31,8 +31,8 @@ std::vector<Size> symbols_of(const std::string& prime, const Vocabulary& vocabul
     const auto byte = static_cast<unsigned char>(prime[i]);
     const bool printable = byte > ' ' && byte < 127;
     fail<IndexError>(
-        "the prime holds byte 0x{:02x}{} at position {}, which is not among the {} bytes of "
-        "the text that the model learned from",
+        "the prime holds byte 0x{:02x}{} at position {}, "
+        "which is not among the {} bytes of the text that the model was trained on",
         byte, printable ? fmt::format(" ('{}')", prime[i]) : "", i, vocabulary.size());
   }
   return symbols;

@@ -14,7 +14,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kMemory = 1.0 / 30;  // weight of a chunk in the recent mean
 
-/// Reads the streams chunk by chunk; `loss_of` gives a chunk's loss and moves the states on.
+/// Reads the streams chunk by chunk; `loss_of` returns a chunk's loss and advances the states.
 template <class LossOf>
 Pass read(const Streams& streams, Size chunk, const ProgressCallback& on_progress,
           LossOf&& loss_of) {
@@ -42,7 +42,7 @@ Pass read(const Streams& streams, Size chunk, const ProgressCallback& on_progres
 
 void check_memory(const CharModelOptions& model, const CharTrainingOptions& training, Size symbols,
                   Size batch) {
-  // Values, gradients and Adam's two moments; of a chunk, what a layer keeps for the way back.
+  // Values, gradients and Adam's two moments; for each chunk, what is saved for backward.
   constexpr double kPerParameter = 4, kPerUnit = 10, kPerLogit = 3;
   const double floats =
       kPerParameter * static_cast<double>(CharModel::parameters_of(model, symbols)) +
@@ -54,9 +54,8 @@ void check_memory(const CharModelOptions& model, const CharTrainingOptions& trai
                      static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e9;
   if (needed <= has) return;
   fail<OptionError>(
-      "training {} layers of {} units on {} streams of {} steps takes about {:.3g} GB of memory, "
-      "and this machine has "
-      "{:.3g} GB",
+      "training {} layers of {} units on {} streams of {} steps "
+      "takes about {:.3g} GB of memory, and this machine has {:.3g} GB",
       model.layers, model.hidden, batch, training.chunk, needed, has);
 }
 
@@ -77,14 +76,14 @@ double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::State
     const Variable loss = cross_entropy(prediction.logits, next);
     const double nats = loss.item();
     if (!std::isfinite(nats))
-      fail<NonFiniteError>("the loss is {}", std::abs(nats));  // a NaN's sign is chance
+      fail<NonFiniteError>("the loss is {}", std::abs(nats));  // the sign of NaN is arbitrary
     tape.backward(loss);
     optimizer_.step();
     *states = std::move(prediction.final);  // constants once the tape is gone
     return nats;
   } catch (const NonFiniteError& error) {
     fail<NonFiniteError>(
-        "training broke off in step {}: {}; a smaller learning rate or clip norm may help{}",
+        "training failed in step {}: {}; a smaller learning rate or clip norm may help{}",
         optimizer_.steps() + 1, error.what(),
         options_.check_finite ? "" : ", --check-finite names the operation");
   }

@@ -8,44 +8,46 @@
 namespace hindsight::tasks {
 
 struct CharTrainingOptions {
-  Size chunk = 64;  ///< T, steps that the gradient goes back
+  Size chunk = 64;  ///< T, time steps of truncated backpropagation
   double learning_rate = 0.002;
-  double clip = 5;            ///< largest global norm of the gradient; 0 does not clip
-  bool check_finite = false;  ///< names the first operation that makes a NaN or an infinity; slow
+  double clip = 5;            ///< largest global 2-norm of the gradient; 0 does not clip
+  bool check_finite = false;  ///< names the first operation that produces NaN or infinity; slow
 };
 
-/// OptionError where training such a model, with B streams, takes more memory than the machine has.
+/// OptionError if training such a model with B = `batch` streams takes more memory than the machine
+/// has.
 void check_memory(const CharModelOptions& model, const CharTrainingOptions& training, Size symbols,
                   Size batch);
 
-/// How far a pass over a text is.
+/// The progress of a pass over a text.
 struct Pass {
-  double nats = 0;     ///< mean cross-entropy a character so far
-  double recent = 0;   ///< the same, of about the last 30 chunks
+  double nats = 0;     ///< mean cross-entropy of a character so far
+  double recent = 0;   ///< the same, over about the last 30 chunks
   Size steps = 0;      ///< time steps done
-  Size all_steps = 0;  ///< of the whole pass
+  Size all_steps = 0;  ///< time steps of the whole pass
   double seconds = 0;  ///< since the pass began
   double characters_per_second = 0;
 
   bool complete() const { return steps == all_steps; }
 };
 
-/// Called after every chunk; false ends the pass there.
+/// Called after every chunk; returning false ends the pass.
 using ProgressCallback = std::function<bool(const Pass&)>;
 
-double bits(double nats);
+double bits(double nats);  ///< nats / log(2)
 
-/// Learns by truncated backpropagation through time: the streams are read chunk after chunk, the
-/// state carried from one to the next, the gradient cut between them.
+/// Trains by truncated backpropagation through time: the streams are read chunk by chunk; the state
+/// is carried from one to the next, but no gradient.
 class CharTrainer {
  public:
-  /// The model is shared.
+  /// Shares the model's parameters.
   CharTrainer(const CharModel& model, const CharTrainingOptions& options);
 
-  /// One pass of training. NonFiniteError naming the step when the loss or a gradient is no number.
+  /// One pass of training. NonFiniteError naming the step when the loss or a gradient is not
+  /// finite.
   Pass train(const Streams& streams, const ProgressCallback& on_progress);
-  /// One pass without learning. NonFiniteError when the loss is no number: the last update may have
-  /// spoilt the model, whose loss training sees only in the next step.
+  /// One pass without training. NonFiniteError when the loss is not finite: training sees what its
+  /// last update did to the model only in the next step.
   Pass validate(const Streams& streams, const ProgressCallback& on_progress);
 
   optim::Optimizer& optimizer() { return optimizer_; }

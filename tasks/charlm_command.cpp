@@ -29,7 +29,7 @@ constexpr const char* kSampleExamples = R"(Examples:
 
 constexpr const char* kMetricsHeader =
     "epoch,train_nats,valid_nats,valid_bits_per_char,seconds,characters_per_second";
-constexpr double kValidationCost = 0.3;  // of a character, against one of training
+constexpr double kValidationCost = 0.3;  // time for a character, relative to one of training
 
 struct TrainOptions {
   std::string text, out = "model.safetensors", metrics;
@@ -92,7 +92,7 @@ class TrainRun {
     return CharModel(corpus_.vocabulary, options_.model, rng_);
   }
 
-  /// Refuses before training what would fail after it.
+  /// Reads the text, and throws before training if a file could not be written after it.
   static std::string read_text(const TrainOptions& options) {
     std::string text = read_file(options.text);
     nn::check_saving(options.out);
@@ -109,7 +109,7 @@ class TrainRun {
 
   std::string where() const { return fmt::format("epoch {}/{}", epoch_, options_.epochs); }
 
-  /// Counts and shows what is done; `cost` is that of a character.
+  /// Shows the progress; `cost` is the relative time for a character. False when interrupted.
   bool on_progress(const Pass& pass, double cost) {
     if (progress_.due()) {
       const double train = static_cast<double>(corpus_.train.steps());
@@ -157,7 +157,7 @@ int run_sample(const SampleOptions& options) {
       fail<FileError>("cannot write the text: {}", std::strerror(errno));
     last = byte;
   };
-  bool started = false;  // so that nothing is written when the prime is rejected
+  bool started = false;  // the prime is written late, so that nothing is when it is rejected
   sample(model, options.sampling, [&](char byte) {
     if (!std::exchange(started, true))
       std::for_each(options.sampling.prime.begin(), options.sampling.prime.end(), put);
@@ -169,21 +169,22 @@ int run_sample(const SampleOptions& options) {
 }
 
 Command add_train(CLI::App& charlm) {
-  CLI::App* app = charlm.add_subcommand("train", "Learn to predict a text, byte by byte");
+  CLI::App* app = charlm.add_subcommand("train", "Train a model to predict a text, byte by byte");
   auto o = std::make_shared<TrainOptions>();
   const auto option = [app](const char* name, auto& value, const char* what,
                             const CLI::Validator& check, const char* type) {
     app->add_option(name, value, what)->check(check)->type_name(type)->capture_default_str();
   };
-  app->add_option("--text", o->text, "File to learn from")->required()->type_name("FILE");
+  app->add_option("--text", o->text, "File to train on")->required()->type_name("FILE");
   option("--hidden", o->model.hidden, "Units of each LSTM layer", whole_number(1, 16384), "N");
   option("--layers", o->model.layers, "LSTM layers", whole_number(1, 64), "N");
-  option("--chunk", o->training.chunk, "Steps that the gradient goes back", whole_number(1, 100000),
-         "N");
+  option("--chunk", o->training.chunk, "Time steps of truncated backpropagation",
+         whole_number(1, 100000), "N");
   option("--batch", o->batch, "Streams of text read side by side", whole_number(1, 4096), "N");
   option("--epochs", o->epochs, "Times to read the text", whole_number(1, 1000000), "N");
-  option("--learning-rate", o->training.learning_rate, "Of Adam", number_from(0), "X");
-  option("--clip", o->training.clip, "Largest norm of the gradient, 0 for any", number_from(0),
+  option("--learning-rate", o->training.learning_rate, "Learning rate of Adam", number_from(0),
+         "X");
+  option("--clip", o->training.clip, "Largest norm of the gradient, 0 for no limit", number_from(0),
          "X");
   option("--dropout", o->model.dropout, "Share of each layer's output dropped in training",
          number_between(0, 1), "X");
@@ -193,7 +194,7 @@ Command add_train(CLI::App& charlm) {
       ->type_name("FILE");
   add_threads(*app);
   app->add_flag("--check-finite", o->training.check_finite,
-                "Name the operation that first makes a NaN or an infinity (slow)");
+                "Name the operation that first produces NaN or infinity (slow)");
   app->footer(kTrainExamples);
   return {app, [o] { return TrainRun(*o).run(); }};
 }
@@ -213,7 +214,7 @@ Command add_sample(CLI::App& charlm) {
       ->check(number_from(0))
       ->type_name("X")
       ->capture_default_str();
-  app->add_option("--prime", o->sampling.prime, "Text to go on from")->type_name("TEXT");
+  app->add_option("--prime", o->sampling.prime, "Text to continue")->type_name("TEXT");
   add_seed(*app, o->sampling.seed);
   add_threads(*app);
   app->footer(kSampleExamples);

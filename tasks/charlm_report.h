@@ -3,7 +3,7 @@
 
 #include "char_training.h"
 
-/// The words in which `charlm train` and `quickstart` say how training goes.
+/// The lines in which `charlm train` and `quickstart` report on training.
 namespace hindsight::tasks {
 
 /// "1,115,394"

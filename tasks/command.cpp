@@ -24,7 +24,7 @@ bool parse_whole(const std::string& text, T* value) {
   return error == std::errc() && stop == end;
 }
 
-/// Validates with `check`, which returns a complaint or nothing.
+/// Validates with `check`, which returns a message, or "" when the value is valid.
 CLI::Validator validator(std::function<std::string(std::string&)> check) {
   return CLI::Validator(std::move(check), "");
 }
@@ -56,7 +56,7 @@ CLI::Validator number_between(double low, double high) {
 }
 
 void add_seed(CLI::App& app, std::uint64_t& seed) {
-  app.add_option("--seed", seed, "Start of the random numbers; the same seed gives the same result")
+  app.add_option("--seed", seed, "Seed of the random numbers; the same seed gives the same result")
       ->check(validator([](const std::string& text) -> std::string {
         std::uint64_t value = 0;
         if (parse_whole(text, &value)) return "";
@@ -69,15 +69,15 @@ void add_seed(CLI::App& app, std::uint64_t& seed) {
 void add_threads(CLI::App& app) {
   app.add_option_function<int>(
          "--threads", [](int count) { blas::set_threads(count); },
-         "Threads for large matrix products; OMP_NUM_THREADS when left out, or 1. More are faster "
-         "only where the machine does nothing else")
+         "Threads for large matrix products (default: OMP_NUM_THREADS, else 1). "
+         "More are faster only on an otherwise idle machine")
       ->check(whole_number(1, 1024))
       ->type_name("N");
 }
 
 Command add_info(CLI::App& program) {
   CLI::App* app =
-      program.add_subcommand("info", "Say what this program was built as and what it runs on");
+      program.add_subcommand("info", "Show how this program was built and what it runs on");
   app->footer("Examples:\n  hindsight info");
   return {app, [] {
             fmt::print("{}", info());

@@ -6,26 +6,26 @@
 
 namespace hindsight::tasks {
 
-/// A subcommand and what it does, returning the program's exit status.
+/// A subcommand, and the function that runs it and returns the exit status.
 struct Command {
   CLI::App* app;
   std::function<int()> run;
 };
 
-/// Each adds its options and examples to the program.
+/// Each adds a subcommand with its options and examples to the program.
 std::vector<Command> add_charlm(CLI::App& program);
 Command add_gradcheck(CLI::App& program);
 Command add_quickstart(CLI::App& program);
 Command add_info(CLI::App& program);
 
-/// Checks of an option's value, with a message that says what is needed.
+/// Checks of an option's value; their messages say what is needed.
 CLI::Validator whole_number(std::int64_t low, std::int64_t high);
 CLI::Validator number_from(double low);
-CLI::Validator number_between(double low, double high);  ///< without `high` itself
+CLI::Validator number_between(double low, double high);  ///< in [low, high)
 
-/// --seed and --threads mean the same everywhere.
+/// The options --seed and --threads, the same for every command.
 void add_seed(CLI::App& app, std::uint64_t& seed);
-/// Takes effect when the command line is read.
+/// Takes effect when the command line is parsed.
 void add_threads(CLI::App& app);
 
 }  // namespace hindsight::tasks

@@ -12,7 +12,7 @@
 namespace hindsight::tasks {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 31;  // an axis has 31 bits
+constexpr std::size_t kMostBytes = std::size_t{1} << 31;  // the size of an axis has 31 bits
 
 const char* reason() { return std::strerror(errno); }
 

@@ -2,19 +2,19 @@
 #include <cstdio>
 #include <string>
 
-/// Files that people name on a command line. FileError says which and what is wrong with it.
+/// Files given on a command line. A FileError names the file and what is wrong with it.
 namespace hindsight::tasks {
 
-/// The whole file. Refuses folders and files above 2 GiB.
+/// The whole file. FileError for folders and files above 2 GiB.
 std::string read_file(const std::string& path);
 
 /// True when both name the same existing file.
 bool same_file(const std::string& a, const std::string& b);
 
-/// A text file that grows by whole lines, so that it is complete at any time.
+/// A text file that grows by whole lines, so that it never ends within one.
 class LineFile {
  public:
-  /// Starts the file anew with `header`.
+  /// Replaces the file's content by the line `header`.
   LineFile(const std::string& path, const std::string& header);
   ~LineFile();
   LineFile(const LineFile&) = delete;
@@ -23,7 +23,7 @@ class LineFile {
   void append(const std::string& line);
 
  private:
-  explicit LineFile(const std::string& path);  // so that a failing header closes the file
+  explicit LineFile(const std::string& path);  // delegated to, so that the destructor closes it
 
   std::string path_;
   int descriptor_;

@@ -20,11 +20,11 @@ constexpr const char* kExamples = R"(Examples:
   hindsight gradcheck --model lstm --hidden 8 --projection 3 --json report.json
   hindsight gradcheck --model rnn-relu --steps 200 --batch 16 --hidden 128 --fast
 
-Backpropagation against differences of the outputs and final states, in double, for every parameter,
-the inputs and the initial states. The status is 0 where all agree and 1 where something does not.
-docs/gradient-checking.md says what the numbers mean.)";
+Compares backpropagation with finite differences of the outputs and final states, in double, for
+every parameter, the inputs and the initial states. The exit status is 0 if all agree, else 1.
+docs/gradient-checking.md explains the numbers.)";
 
-constexpr double kAbsolute = 0.01;  // of the relative tolerance, as in the library's own options
+constexpr double kAbsolute = 0.01;  // of the relative tolerance, as in CheckOptions
 
 struct GradcheckOptions {
   GradcheckModelOptions model;
@@ -76,7 +76,7 @@ int run_gradcheck(const GradcheckOptions& o) {
 
 Command add_gradcheck(CLI::App& program) {
   CLI::App* app = program.add_subcommand(
-      "gradcheck", "Compare the gradients of a recurrent network with differences");
+      "gradcheck", "Compare the gradients of a recurrent network with finite differences");
   auto o = std::make_shared<GradcheckOptions>();
   nn::RecurrentOptions& network = o->model.network;
   const auto option = [app](const char* name, auto& value, const char* what,
@@ -94,7 +94,8 @@ Command add_gradcheck(CLI::App& program) {
   count("--input", network.input, "Width of the input", 1);
   count("--hidden", network.hidden, "Units of each layer", 1);
   count("--layers", network.layers, "Layers", 1);
-  app->add_flag("--bidirectional", network.bidirectional, "A second network reads from the end");
+  app->add_flag("--bidirectional", network.bidirectional,
+                "A second network reads each sequence from its end");
   option("--lengths", o->model.lengths, "Steps of each sequence, such as 5,3; all when left out",
          whole_number(1, 100000), "N,N,...")
       ->delimiter(',');
@@ -104,7 +105,7 @@ Command add_gradcheck(CLI::App& program) {
   count("--directions", o->check.directions, "Directions of --fast", 1);
   count("--elements", o->check.elements, "Elements of each tensor, spread evenly; 0 for all", 0);
   app->add_flag("--second-order", o->check.second_order, "Check second derivatives too");
-  option("--tolerance", o->check.relative, "Error that is allowed, of a derivative's size",
+  option("--tolerance", o->check.relative, "Allowed error, relative to a derivative's size",
          number_from(1e-15), "X")
       ->capture_default_str();
   app->add_option("--json", o->json, "File for the whole report")->type_name("FILE");

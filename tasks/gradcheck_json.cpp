@@ -71,7 +71,7 @@ std::string gradcheck_json(const CheckReport& report) {
   if (!report.warning.empty()) result["warning"] = report.warning;
   if (!report.cause.empty()) result["cause"] = report.cause;
   if (report.culprit) result["culprit"] = blamed(*report.culprit);
-  // Names may hold any bytes.
+  // Names may hold bytes that are not UTF-8.
   return result.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -5,9 +5,9 @@
 
 namespace hindsight::tasks {
 
-/// A gradient check's report as JSON text: "passed", "complete", "checked", "elements", "kinks",
-/// "unresolved", "worst", "tensors", the "warning" where there is one, and where it failed "cause"
-/// and "culprit". What is not finite is null.
+/// The report of a gradient check as JSON text: "passed", "complete", "checked", "elements",
+/// "kinks", "unresolved", "worst", "tensors"; if there are any, "warning", "cause" and "culprit".
+/// Numbers that are not finite are null.
 std::string gradcheck_json(const CheckReport& report);
 
 }  // namespace hindsight::tasks

@@ -14,11 +14,11 @@ using Network = std::shared_ptr<nn::Unroller>;
 
 struct Entry {
   const char* name;
-  bool projects;  // takes a projection
+  bool projects;  // whether it has a projection
   Network (*make)(const GradcheckModelOptions&, Rng&);
 };
 
-/// A cell of the library is a row here.
+/// Each cell of the library has a row.
 const Entry kModels[] = {
     {"lstm", true,
      [](const GradcheckModelOptions& o, Rng& rng) -> Network {
@@ -70,7 +70,7 @@ GradcheckModel::GradcheckModel(const GradcheckModelOptions& options) : lengths_(
     const std::size_t directions = options.network.bidirectional ? 2 : 1;
     std::vector<Parameter> parts;
     for (int k = 0; k < shapes[i].size(); ++k) {
-      // h, c of the layer and direction, in the manner of the parameters' names
+      // h0_l0, c0_l0, h0_l0_reverse ..., like the names of parameters.
       parts.emplace_back(fmt::format("{}0_l{}{}", k == 0 ? "h" : "c", i / directions,
                                      i % directions == 0 ? "" : "_reverse"),
                          normal(shapes[i][k].shape(), rng));
@@ -81,7 +81,6 @@ GradcheckModel::GradcheckModel(const GradcheckModelOptions& options) : lengths_(
 
 std::vector<Parameter> GradcheckModel::parameters() const {
   std::vector<Parameter> result;
-  // Under their full names, which are those of the network.
   for (const Parameter& p : network_->parameters()) result.push_back(p);
   result.push_back(input_);
   for (const auto& parts : states_) result.insert(result.end(), parts.begin(), parts.end());

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-/// The recurrent networks that `hindsight gradcheck` knows, and what it computes with them.
+/// The recurrent networks that `hindsight gradcheck` can check.
 namespace hindsight::tasks {
 
 struct GradcheckModelOptions {
@@ -16,19 +16,19 @@ struct GradcheckModelOptions {
   std::uint64_t seed = 1;
 };
 
-/// "lstm, rnn, rnn-relu".
+/// "lstm, rnn, rnn-relu"
 std::string gradcheck_model_names();
 
-/// A network with random inputs and initial states, which are parameters too, so that the check
+/// A network with random inputs and initial states. These are parameters too, so that the check
 /// names them.
 class GradcheckModel {
  public:
-  /// OptionError for a model that is not known, or a projection where there is none.
+  /// OptionError for an unknown model, or for a projection of one that has none.
   explicit GradcheckModel(const GradcheckModelOptions& options);
 
   /// The network's parameters, "input", and the parts of every initial state.
   std::vector<Parameter> parameters() const;
-  /// Every output and every final state, side by side: (n).
+  /// All elements of the outputs and the final states, concatenated: (n,).
   Variable operator()() const;
 
  private:

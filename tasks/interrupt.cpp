@@ -13,7 +13,8 @@ Interrupt::Interrupt() {
   signalled = 0;
   struct sigaction action {};
   action.sa_handler = note;
-  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;  // the second one is the system's
+  // SA_RESETHAND: a second signal has its default effect.
+  action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
   sigaction(SIGINT, &action, &outer_int_);
   sigaction(SIGTERM, &action, &outer_term_);
 }

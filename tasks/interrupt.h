@@ -3,19 +3,19 @@
 
 namespace hindsight::tasks {
 
-/// While alive, Ctrl-C (SIGINT) and SIGTERM are noted instead of ending the program. A second one
-/// ends it at once.
+/// While active, a first Ctrl-C (SIGINT) or SIGTERM is noted instead of ending the program; a
+/// second one ends it at once.
 class Interrupt {
  public:
-  static constexpr int kStatus =
-      130;  ///< what the program then exits with, as shells do for SIGINT
+  /// The exit status of an interrupted program, as shells set it for SIGINT.
+  static constexpr int kStatus = 130;
 
   Interrupt();
   ~Interrupt();
   Interrupt(const Interrupt&) = delete;
   Interrupt& operator=(const Interrupt&) = delete;
 
-  bool came() const;
+  bool came() const;  ///< whether a signal has been noted
 
  private:
   struct sigaction outer_int_, outer_term_;

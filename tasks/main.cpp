@@ -18,7 +18,7 @@ constexpr const char* kExamples = R"(Examples:
   hindsight gradcheck --model lstm --layers 2 --bidirectional
   hindsight info)";
 
-/// "hindsight charlm train" for what the user called.
+/// The command that the user called: "hindsight charlm train".
 std::string called(const CLI::App& program) {
   std::string name = "hindsight";
   const CLI::App* app = &program;
@@ -29,7 +29,7 @@ std::string called(const CLI::App& program) {
   return name;
 }
 
-/// What to say when a command was left out or is none of ours; empty where a command was called.
+/// The message when a command is missing or unknown; empty when there is one.
 std::string missing_command(const CLI::App& program) {
   const CLI::App* app = &program;
   while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
@@ -45,7 +45,7 @@ std::string missing_command(const CLI::App& program) {
                      called(program));
 }
 
-/// One sentence on stderr, and the exit status of every error.
+/// Prints one sentence on stderr and returns the exit status of every error.
 int fail(const std::string& who, std::string what) {
   for (char& c : what) {
     if (c == '\n') c = ' ';

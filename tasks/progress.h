@@ -10,8 +10,8 @@ std::string duration(double seconds);
 /// "812", "9.4k", "106k" or "1.2M".
 std::string short_count(double count);
 
-/// Says how a long job goes, on standard output: one line that changes on a terminal, plain lines
-/// now and then elsewhere.
+/// Shows the progress of a long job on standard output: on a terminal one line that changes,
+/// otherwise a plain line every 10 seconds.
 class Progress {
  public:
   Progress();
@@ -19,10 +19,11 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// True when a line shown now would appear: so that nobody makes lines that do not.
+  /// True if it is time for a new line; lets callers skip formatting and show() otherwise.
   bool due() const;
+  /// Prints a line of progress, which the next one replaces on a terminal.
   void show(const std::string& line);
-  /// A line that stays.
+  /// Prints a line that stays.
   void print(const std::string& line);
 
  private:

@@ -23,8 +23,8 @@ constexpr const char* kExamples = R"(Examples:
 constexpr Size kBatch = 32;
 constexpr CharModelOptions kModel{.hidden = 256, .layers = 1, .dropout = 0};
 constexpr CharTrainingOptions kTraining{.chunk = 64, .learning_rate = 0.005, .clip = 5};
-constexpr Size kMostValid = 1'000'000;  // bytes: some seconds, however long the text
-constexpr double kLastRate = 0.02;      // of the learning rate, at the end
+constexpr Size kMostValid = 1'000'000;  // bytes, validated in some seconds
+constexpr double kLastRate = 0.02;      // final share of the learning rate
 constexpr double kPi = 3.14159265358979323846;
 
 struct QuickstartOptions {
@@ -33,7 +33,7 @@ struct QuickstartOptions {
   std::uint64_t seed = 1;
 };
 
-/// The main job in about a minute: learn a text, check the gradients, save, write.
+/// The main job in about a minute: train on a text, check the gradients, save, sample.
 class Quickstart {
  public:
   explicit Quickstart(const QuickstartOptions& options)
@@ -89,7 +89,7 @@ class Quickstart {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
 
-  /// Reads the text again and again until the time is over. False when interrupted.
+  /// Trains epoch after epoch until the time is over. False when interrupted.
   bool train() {
     const Interrupt interrupt;
     Progress progress;
@@ -97,7 +97,7 @@ class Quickstart {
     for (int epoch = 1; elapsed() < options_.seconds; ++epoch) {
       const std::string where = fmt::format("epoch {}", epoch);
       const Pass train = trainer_.train(corpus_.train, [&](const Pass& pass) {
-        // From the full rate along half a cosine to nearly none: the last steps only settle.
+        // Half a cosine from the full rate to nearly none, so that the last steps converge.
         const double done = std::fmin(1, elapsed() / options_.seconds);
         trainer_.optimizer().set_learning_rate(
             kTraining.learning_rate *
@@ -121,8 +121,8 @@ class Quickstart {
     return true;
   }
 
-  /// Backpropagation against differences of the loss, on the first steps of the text. False when
-  /// they differ.
+  /// Compares backpropagation with finite differences of the loss, on the first steps of the text.
+  /// False when they differ.
   bool check() {
     constexpr Size kSteps = 8, kElements = 20;
     const nn::Evaluation mode;
@@ -130,7 +130,8 @@ class Quickstart {
     const CheckReport report =
         check_gradients([&] { return cross_entropy(model_(symbols).logits, next); },
                         model_.parameters(), {.elements = kElements});
-    fmt::print("Gradients against differences of the loss, in double: {}\n", report.to_string());
+    fmt::print("Gradients against finite differences of the loss, in double: {}\n",
+               report.to_string());
     return report.passed;
   }
 
@@ -156,10 +157,10 @@ class Quickstart {
 
 Command add_quickstart(CLI::App& program) {
   CLI::App* app = program.add_subcommand(
-      "quickstart", "Train a character-level LSTM for a minute, check it, let it write");
+      "quickstart",
+      "Train a character-level LSTM for a minute, check its gradients, sample from it");
   auto o = std::make_shared<QuickstartOptions>();
-  app->add_option("--text", o->text,
-                  "File to learn from; the project's own source text when left out")
+  app->add_option("--text", o->text, "File to train on (default: the project's own source text)")
       ->type_name("FILE");
   app->add_option("--seconds", o->seconds, "How long to train")
       ->check(number_from(0.1))

@@ -1,4 +1,4 @@
-# Shared by tasks/quickstart and tests/run, which source it: what they need, installed, configured, built.
+# Sourced by tasks/quickstart and tests/run: installs packages, configures and builds.
 
 readonly required_packages=(libxtensor-dev libxtensor-blas-dev libxsimd-dev libopenblas-dev libfmt-dev
   doctest-dev libcli11-dev nlohmann-json3-dev)
@@ -8,7 +8,7 @@ readonly least_cmake=3.25
 say() { printf '%s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# The first CMake that is new enough; the system's own before others on PATH.
+# The first CMake that is new enough: the system's own, else the one on PATH.
 find_cmake() {
   local candidate version
   for candidate in /usr/bin/cmake cmake; do
@@ -29,14 +29,14 @@ needed_packages() {
   printf '%s\n' "${required_packages[@]}"
 }
 
-# Of the packages named, those that dpkg does not have.
+# Those of the given packages that are not installed.
 not_installed() {
   local installed
   installed=$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null | awk '$2 == "installed" {print $1}') || true
   printf '%s\n' "$@" | grep -vxF -e "${installed:-none}" || true
 }
 
-# Runs a command silently; where it fails, shows what it said.
+# Runs a command silently; if it fails, shows the end of its output.
 quietly() {
   local log status=0
   log=$(mktemp)
@@ -50,11 +50,11 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
   else
-    sudo -n "$@"  # install_packages asked for the password, where there is somebody to ask
+    sudo -n "$@"  # install_packages has asked for the password if there is a terminal
   fi
 }
 
-# What stands in the way of installing: ends the run where a required package is missing too.
+# Called when packages cannot be installed: fails if a required one is missing, else goes on.
 go_on_without() {  # SENTENCE
   [ ${#missing[@]} = 0 ] || fail "$1"
   say "Going on without ${optional[*]}: float32 products will be slower."
@@ -99,11 +99,11 @@ install_packages() {
   fi
 }
 
-build_folder() {  # of a preset, as CMakePresets.json says
+build_folder() {  # PRESET: its folder in CMakePresets.json
   case $1 in release) printf 'build' ;; *) printf 'build/%s' "$1" ;; esac
 }
 
-# As many compilers as cores, and as memory allows at 1.5 GB each.
+# One compiler for each core, or fewer if memory is short: each may take 1.5 GB.
 jobs() {
   local cores room
   cores=$(nproc 2>/dev/null || echo 1)
@@ -113,7 +113,7 @@ jobs() {
   echo $((room < cores ? room : cores))
 }
 
-# configure PRESET [cmake options]: from the project's root.
+# configure PRESET [cmake options]: to be called in the project's root.
 configure() {
   local preset=$1 fresh=() cache
   shift
@@ -125,7 +125,7 @@ configure() {
   quietly "$cmake" --preset "$preset" "${fresh[@]}" "$@" || fail "the configuration above failed"
 }
 
-# build PRESET [target]: what is up to date is not mentioned. Not by awk, as mawk holds its input back.
+# build PRESET [target]: hides lines about what is up to date. Not with awk, as mawk buffers its input.
 build() {
   local folder target=(${2:+--target "$2"})
   folder=$(build_folder "$1")

@@ -37,7 +37,7 @@ SourceText gather_source_text() {
     }
   }
   if (paths.empty()) {
-    fail<FileError>("the project's source text is not in {} any more; name a text with --text",
+    fail<FileError>("the project's source text is no longer in {}; give another with --text",
                     root.string());
   }
   std::sort(paths.begin(), paths.end(), [](const fs::path& a, const fs::path& b) {

@@ -18,7 +18,7 @@ std::size_t training_bytes(std::string_view text) {
   return static_cast<std::size_t>(static_cast<double>(text.size()) * 0.9);
 }
 
-/// The text, where both parts fill every stream with a chunk and the symbol after it.
+/// Returns the text if both parts fill every stream with a chunk and the symbol after it.
 std::string_view checked(std::string_view text, const std::string& name, Size chunk, Size batch) {
   if (text.empty()) fail<FileError>("{} is empty", name);
   const auto train = static_cast<Size>(training_bytes(text));
@@ -27,9 +27,8 @@ std::string_view checked(std::string_view text, const std::string& name, Size ch
   for (const auto& [part, has] : {std::pair{"training part", train}, {"last tenth", valid}}) {
     if (has >= needed) continue;
     fail<FileError>(
-        "{} is too short: its {} has {} bytes and {} streams of {} steps need {}; use a longer "
-        "text "
-        "or smaller chunk and batch sizes",
+        "{} is too short: its {} has {} bytes and {} streams of {} steps need {}; "
+        "use a longer text or smaller chunk and batch sizes",
         name, part, has, batch, chunk, needed);
   }
   return text;

@@ -9,18 +9,18 @@
 
 namespace hindsight::tasks {
 
-/// The symbols of a text: its distinct bytes, in order. A byte's symbol is its place among them.
+/// The symbols of a text: its distinct bytes in ascending order. A byte's symbol is its index.
 class Vocabulary {
  public:
   Vocabulary() = default;
   explicit Vocabulary(std::string_view text);
-  /// The opposite of to_hex(); an empty vocabulary where the digits are not what that writes.
+  /// The inverse of to_hex(); an empty vocabulary for text that to_hex() does not write.
   static Vocabulary from_hex(std::string_view hex);
-  std::string to_hex() const;  ///< two digits a byte
+  std::string to_hex() const;  ///< two lower-case digits for each byte
 
   Size size() const { return static_cast<Size>(bytes_.size()); }
   char byte(Size symbol) const { return bytes_[static_cast<std::size_t>(symbol)]; }
-  /// -1 for a byte that the text did not hold.
+  /// -1 for a byte that is not in the text.
   Size symbol(char byte) const { return symbols_[static_cast<unsigned char>(byte)]; }
   const std::string& bytes() const { return bytes_; }
 
@@ -29,11 +29,12 @@ class Vocabulary {
   std::array<std::int16_t, 256> symbols_{};
 };
 
-/// Entropy of the bytes of a text, each by itself, in bits: what a model scores that knows how
-/// often each occurs and nothing else.
+/// Entropy of single bytes of a text, in bits: the score of a model that knows only how often each
+/// occurs.
 double unigram_entropy(std::string_view text);
 
-/// B equally long stretches of a text, read side by side. What does not fill the last is left out.
+/// B consecutive parts of a text, of equal length, read side by side. A remainder of less than B
+/// bytes is left out.
 class Streams {
  public:
   Streams(std::string_view text, const Vocabulary& vocabulary, Size batch);
@@ -42,7 +43,8 @@ class Streams {
   Size length() const { return length_; }
   /// Time steps that have a next symbol to predict.
   Size steps() const { return length_ - 1; }
-  /// Symbols of time steps [start, start + count) of every stream: (count, B).
+  /// Symbols of time steps [start, start + count) of every stream: (count, B). IndexError when out
+  /// of range.
   Indices chunk(Size start, Size count) const;
 
  private:
@@ -50,10 +52,10 @@ class Streams {
   Size batch_, length_;
 };
 
-/// A text to learn from: the first nine tenths to train on, the rest to validate on.
+/// A text split for training (the first nine tenths) and validation (the rest).
 struct Corpus {
-  /// `name` is what messages call the text. Of the rest at most `most_valid` bytes are kept.
-  /// FileError where either part is shorter than one chunk per stream.
+  /// `name` is what messages call the text. Validation uses at most `most_valid` bytes. FileError
+  /// if either part is shorter than a chunk and one more step for each stream.
   Corpus(std::string_view text, const std::string& name, Size chunk, Size batch,
          Size most_valid = std::numeric_limits<Size>::max());
 

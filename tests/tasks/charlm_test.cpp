@@ -78,9 +78,8 @@ TEST_CASE("a corpus keeps the last tenth for validation, with bytes of its own")
   CHECK(limited.vocabulary.bytes() == "abz");
   CHECK(message_of<FileError>([] { Corpus("", "'x'", 10, 4); }) == "'x' is empty");
   CHECK(message_of<FileError>([&] { Corpus(text, "'x'", 60, 4); }) ==
-        "'x' is too short: its last tenth has 200 bytes and 4 streams of 60 steps need 244; use a "
-        "longer text or "
-        "smaller chunk and batch sizes");
+        "'x' is too short: its last tenth has 200 bytes and 4 streams of 60 steps need 244; "
+        "use a longer text or smaller chunk and batch sizes");
   CHECK(message_of<FileError>([&] {
           Corpus(text, "'x'", 600, 4);
         }).find("its training part has 1800 bytes") != std::string::npos);
@@ -92,7 +91,7 @@ TEST_CASE("unigram entropy") {
   CHECK(unigram_entropy("aaab") == doctest::Approx(0.811278));
 }
 
-TEST_CASE("training lowers the loss, on a text it can learn by heart to almost nothing") {
+TEST_CASE("training lowers the loss, almost to zero on a text that it can memorise") {
   const Corpus corpus(kText, "x", 16, 4);
   CharModel model = small_model(corpus);
   CharTrainer trainer(model, {.chunk = 16, .learning_rate = 0.02});
@@ -164,7 +163,7 @@ TEST_CASE("the model's gradients are right") {
   CHECK(report.passed);
 }
 
-TEST_CASE("a saved model comes back with the same bits") {
+TEST_CASE("a loaded model has the same bits as the saved one") {
   const Workplace work;
   const Corpus corpus(kText, "x", 16, 4);
   CharModel model = small_model(corpus);
@@ -191,29 +190,28 @@ TEST_CASE("samples") {
   CHECK(sample(model, {.length = 0}).empty());
   CHECK(message_of<IndexError>([&] { sample(model, {.prime = "fox!"}); }) ==
         "the prime holds byte 0x21 ('!') at position 3, which is not among the 28 bytes of the "
-        "text that the model "
-        "learned from");
+        "text that the model was trained on");
   CHECK(message_of<OptionError>([&] { sample(model, {.temperature = -1}); }) ==
         "sample: temperature -1; a finite number of at least 0 is needed");
 }
 
-TEST_CASE("a training run whose loss is no number says in which step") {
+TEST_CASE("a training run whose loss is not finite says in which step") {
   const Corpus corpus(kText, "x", 16, 4);
   CharModel model = small_model(corpus);
   model.parameters().back().value().fill(NAN);
   CharTrainer trainer(model, {.chunk = 16}), checking(model, {.chunk = 16, .check_finite = true});
-  CHECK(message_of<NonFiniteError>([&] { trainer.train(corpus.train, always); }) ==
-        "training broke off in step 1: the loss is nan; a smaller learning rate or clip norm may "
-        "help, --check-finite "
-        "names the operation");
+  CHECK(
+      message_of<NonFiniteError>([&] { trainer.train(corpus.train, always); }) ==
+      "training failed in step 1: the loss is nan; a smaller learning rate or clip norm may help, "
+      "--check-finite names the operation");
   CHECK(message_of<NonFiniteError>([&] {
           checking.train(corpus.train, always);
         }).find("produced nan") != std::string::npos);
 }
 
-TEST_CASE("a validation loss that is no number is rejected, whatever the last chunk's loss was") {
+TEST_CASE("a validation loss that is not finite is rejected, whatever the last chunk's loss was") {
   const Corpus corpus(kText, "x", 16, 4);
-  // One chunk an epoch: its loss is finite, and the update after it is not looked at by training.
+  // One chunk an epoch: its loss is finite, and training does not see the model after the update.
   CharTrainer trainer(small_model(corpus), {.chunk = 2000, .learning_rate = 1e38});
   CHECK(std::isfinite(trainer.train(corpus.train, always).nats));
   CHECK(message_of<NonFiniteError>([&] { trainer.validate(corpus.valid, always); }) ==
@@ -236,7 +234,7 @@ TEST_CASE("a file of lines holds whole lines even where the disk is full") {
   CHECK(work.read("m.csv") == "header\n" + line + "\nafter\n");
 }
 
-TEST_CASE("a file of lines that cannot be begun is closed") {
+TEST_CASE("a file of lines whose header cannot be written is closed") {
   const auto open_files = [] {
     return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
   };

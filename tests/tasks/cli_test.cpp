@@ -28,7 +28,7 @@ const Words kTrain = {"charlm", "train",   "--text", "text",    "--hidden",
                       "16",     "--chunk", "16",     "--batch", "4"};
 const Words kSample = {"charlm", "sample", "--model", "model.safetensors"};
 
-/// Fails as everything does: status 1, one line that says `what`, nothing on standard output.
+/// Fails as every command does: status 1, one line that says `what`, nothing on standard output.
 void check_rejected(const Workplace& work, const Words& arguments, const std::string& what) {
   const long before = work.entries();
   const Outcome outcome = work.run(arguments);
@@ -96,7 +96,7 @@ TEST_CASE("Ctrl-C saves the model and ends with status 130") {
   }
 }
 
-TEST_CASE("texts that cannot be learned from") {
+TEST_CASE("texts that cannot be trained on") {
   const Workplace work;
   work.write("text", kText);
   work.write("empty", "");
@@ -138,7 +138,7 @@ TEST_CASE("files that cannot be written are rejected before training") {
   check_rejected(work, {"quickstart", "--out", too_long}, "': File name too long");
 }
 
-TEST_CASE("a loss that is no number ends training, and no model is written") {
+TEST_CASE("a loss that is not finite ends training, and no model is written") {
   const Workplace work;
   work.write("text", kText);
   for (const bool check : {false, true}) {
@@ -146,7 +146,7 @@ TEST_CASE("a loss that is no number ends training, and no model is written") {
                                      (check ? Words{"--check-finite"} : Words{}));
     INFO(outcome.err);
     CHECK(outcome.status == 1);
-    CHECK(outcome.err.find("hindsight charlm train: training broke off in step 2: ") == 0);
+    CHECK(outcome.err.find("hindsight charlm train: training failed in step 2: ") == 0);
     CHECK((outcome.err.find(": produced ") != std::string::npos) == check);
     CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
     CHECK_FALSE(work.has("model.safetensors"));
@@ -173,7 +173,7 @@ TEST_CASE("models that cannot be sampled from") {
   rejected(good.substr(0, good.size() - 1), "model.safetensors'");
   rejected(with("hindsight charlm 1", "hindsight charlm 2"),
            "'hindsight charlm 2' instead of 'hindsight charlm 1'");
-  rejected(with("\"vocabulary\"", "\"vocabularx\""), "its metadata lack 'vocabulary'");
+  rejected(with("\"vocabulary\"", "\"vocabularx\""), "its metadata lacks 'vocabulary'");
   rejected(with("\"0a20", "\"0a09"), "the vocabulary in its metadata is malformed");
   rejected(with("\"hidden\":\"16\"", "\"hidden\":\"1x\""), "'hidden' is '1x' in its metadata");
   rejected(with("\"hidden\":\"16\"", "\"hidden\":\"99\""), "more than its");
