@@ -16,7 +16,7 @@ Outcome run_cases(const Workplace& work) {
   return work.finish(work.start_program(HINDSIGHT_CONFORMANCE, {"."}));
 }
 
-TEST_CASE("indices are taken in their order, however many and however nested") {
+TEST_CASE("indices are read in their order, however many and however nested") {
   const Workplace work;
   const Tensor x = Tensor::from({0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, {12}, DType::f64);
   const auto of_all = [](const Shape& shape) { return Tensor::full(shape, 1, DType::f64); };
@@ -32,7 +32,7 @@ TEST_CASE("indices are taken in their order, however many and however nested") {
   CHECK(outcome.status == 0);
 }
 
-TEST_CASE("what is not supported is skipped, and nothing but skipped cases is a failure") {
+TEST_CASE("unsupported cases are skipped, and a run of skipped cases alone fails") {
   const Workplace work;
   CHECK(run_cases(work).status == 1);
   write_case(work, "a", "poetry", "{}", {});

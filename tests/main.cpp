@@ -3,7 +3,7 @@
 
 #ifdef HINDSIGHT_ADDRESS_SANITIZER
 
-// The sanitizer has a new of its own, which finds more than counting it would.
+// The sanitizer replaces new itself.
 hindsight::test::SystemMemory hindsight::test::system_memory() {
   return {pool::statistics().system_allocations, 0};
 }
@@ -21,7 +21,7 @@ bool hindsight::test::FailingMemory::works() { return false; }
 namespace {
 
 std::atomic<std::int64_t> allocations{0}, releases{0};
-thread_local int successes = -1;  // before allocations fail; negative where none do
+thread_local int successes = -1;  // allocations before they fail; negative: they do not
 
 void* counted(std::size_t bytes, std::size_t alignment) {
   if (successes == 0) throw std::bad_alloc();
@@ -45,7 +45,7 @@ hindsight::test::FailingMemory::FailingMemory(int allowed) { successes = allowed
 hindsight::test::FailingMemory::~FailingMemory() { successes = -1; }
 bool hindsight::test::FailingMemory::works() { return true; }
 
-// Every new of the program, the library's pool included, is counted.
+// Counts every new of the program, including the library's pool.
 void* operator new(std::size_t bytes) { return counted(bytes, 1); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, static_cast<std::size_t>(alignment));

@@ -24,7 +24,7 @@ inline std::string bytes_of_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// While it lives, no file grows above `bytes`: stands in for a full disk.
+/// While active, no file grows above `bytes`, as on a full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -49,7 +49,7 @@ struct Outcome {
   std::string out, err;
 };
 
-/// A new folder that goes away with everything in it; programs run in it.
+/// A new folder in which programs run; the destructor removes it with everything in it.
 class Workplace {
  public:
   Workplace() {

@@ -7,7 +7,7 @@
 /// Files of the safetensors format, made by hand.
 namespace hindsight::test {
 
-/// A file of this header (its length before it) and so many bytes of data.
+/// The bytes of a file with this header, preceded by its length, and so many bytes of data.
 inline std::string file_of(const std::string& header, std::size_t data_bytes) {
   const std::uint64_t length = header.size();
   std::string bytes(sizeof length, '\0');

@@ -9,23 +9,23 @@
 #include <string>
 #include <vector>
 
-/// What several tests need: reproducible values, comparisons, derivatives of a function in one
+/// Shared by several tests: reproducible values, comparisons, derivatives of a function in one
 /// call.
 namespace hindsight::test {
 
 using In = const std::vector<Variable>&;
 using Function = std::function<Variable(In)>;
 
-/// Blocks that the whole program asked of the system by new. AddressSanitizer keeps new to itself:
-/// with it, those of this thread's pool, and none live.
+/// Blocks that the whole program allocated by new. AddressSanitizer replaces new itself: with it,
+/// the allocations of this thread's pool are counted, and `live` is 0.
 struct SystemMemory {
   std::int64_t allocations;  ///< since the program began
-  std::int64_t live;         ///< of these, not given back
+  std::int64_t live;         ///< of these, not deleted
 };
 SystemMemory system_memory();
 
-/// While alive, this thread's allocations from the system fail after the first `successes`. Not
-/// with AddressSanitizer, which keeps new to itself.
+/// While active, this thread's allocations by new fail after the first `successes`. Without effect
+/// with AddressSanitizer, which replaces new itself.
 class FailingMemory {
  public:
   explicit FailingMemory(int successes);
@@ -35,7 +35,8 @@ class FailingMemory {
   static bool works();
 };
 
-/// Uniform values, representable in float32 whatever the dtype, so that both types start alike.
+/// Uniform values, representable in float32 whatever the dtype, so that both types start with the
+/// same.
 inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype = DType::f64,
                             double low = -1, double high = 1) {
   Rng rng(seed);
@@ -44,8 +45,8 @@ inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype 
   return t;
 }
 
-/// Largest difference over the largest magnitude of `wanted` (at least `floor`); infinite where
-/// shapes differ or only one is NaN.
+/// The largest difference over the largest magnitude of `wanted` (at least `floor`); infinite if
+/// the shapes differ or only one is NaN.
 inline double relative_difference(const Tensor& got, const Tensor& wanted, double floor = 1e-3) {
   if (got.shape() != wanted.shape()) return INFINITY;
   double difference = 0, magnitude = floor;
@@ -67,7 +68,7 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
                      static_cast<std::size_t>(x.elements() * bytes_of(x.dtype()))) == 0;
 }
 
-/// The text of the exception `f` throws, which must be exactly an E.
+/// The text of the exception that `f` throws, which must be exactly an E.
 template <class E, class F>
 std::string message_of(F&& f) {
   try {
@@ -85,7 +86,7 @@ struct Derivatives {
   std::vector<Tensor> gradients;  ///< of the inputs, then of the parameters
 };
 
-/// f's value and its gradients, weighted with fixed random numbers.
+/// f's value and the gradients of its elements' sum with fixed random weights.
 inline Derivatives derivatives(const Function& f, const std::vector<Tensor>& inputs,
                                const std::vector<Parameter>& parameters = {}) {
   Tape tape;
@@ -102,7 +103,7 @@ inline Derivatives derivatives(const Function& f, const std::vector<Tensor>& inp
   return result;
 }
 
-/// First and second derivatives against differences.
+/// Checks first and second derivatives against differences.
 inline void check_both_orders(const Function& f, const std::vector<Tensor>& inputs,
                               const std::vector<Parameter>& parameters = {}, Size elements = 24) {
   const CheckReport report = check_gradients(
@@ -113,7 +114,7 @@ inline void check_both_orders(const Function& f, const std::vector<Tensor>& inpu
   CHECK(report.checked > 0);
 }
 
-/// The same function in float32 and float64, whose kernels differ.
+/// Compares a function in float32 and float64, whose kernels differ.
 inline void check_float_like_double(const Function& f, const std::vector<Tensor>& inputs,
                                     std::vector<Parameter> parameters = {}) {
   const auto in = [&](DType dtype) {
@@ -130,7 +131,7 @@ inline void check_float_like_double(const Function& f, const std::vector<Tensor>
   }
 }
 
-/// x, with twice its derivative: a mistake to be found.
+/// x, with twice its derivative: a planted mistake.
 struct Doubled {
   static constexpr const char* kName = "doubled";
   template <class X>
@@ -143,7 +144,7 @@ struct Doubled {
   }
 };
 
-/// A mistake beside f is found, and neither f nor anything that it recorded before is blamed.
+/// Checks that a mistake after f is found, and that nothing recorded by f is blamed.
 inline void check_not_blamed(const Function& f, const std::vector<Tensor>& inputs) {
   const CheckReport report = check_gradients(
       [&](In x) { return Variable(sum(f(x)) + sum(elementwise(Doubled{}, sum(x[0])))); }, inputs,
@@ -161,7 +162,7 @@ struct Row {
   double low = -1.5, high = 1.5;  // domain of the inputs
 };
 
-/// Checks every row to second order, in float32 against float64, and beside a mistake.
+/// Checks every row to second order, in float32 against float64, and before a planted mistake.
 inline void run(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
     INFO(std::string(row.name));

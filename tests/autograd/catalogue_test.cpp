@@ -22,14 +22,14 @@ std::string text_of(const fs::path& file) {
   return text.str();
 }
 
-// What is declared like an operation, but is a means to write or to differentiate one.
+// Declared like operations, but means to write or to differentiate them.
 const Names kMeans{"apply",          "elementwise", "take_contributions", "part_of",
                    "empty_sequence", "jacobian",    "random_normal"};
 
-// What has no derivative: it gives whole numbers or constants.
+// Without derivatives: their results are whole numbers or constants.
 const Names kWithoutGradient{"argmax", "dropout_mask", "stop_gradient"};
 
-// What gives another gradient than the derivative on purpose: gradient_hooks_test.cpp.
+// Their gradient is intentionally not the derivative: gradient_hooks_test.cpp.
 const Names kOtherGradient{"hook_gradient", "scale_gradient", "clip_gradient"};
 
 /// Functions of Variables that a header declares outside of namespace detail.

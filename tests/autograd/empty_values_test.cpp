@@ -1,5 +1,5 @@
-// A Variable, Parameter, Tensor or Indices that was never given a value, or was moved from: every
-// use of its elements is one sentence, nowhere a crash.
+// A Variable, Parameter, Tensor or Indices that was default-constructed or moved from: every use of
+// its elements throws one sentence, and none crashes.
 #include <hindsight/nn/nn.h>
 #include <hindsight/optim/optim.h>
 
@@ -57,7 +57,7 @@ TEST_CASE("a Tensor") {
 
 TEST_CASE("a Parameter") {
   Parameter none;
-  CHECK(!none);  // how an optional one is asked for
+  CHECK(!none);  // how to test an optional one
   const Variable x = value({2, 2});
   check({
       {"name: the Parameter is empty", [&] { none.name(); }},
@@ -198,7 +198,7 @@ TEST_CASE("Indices") {
   const Indices none;
   const Variable x = value({2, 2});
   CHECK(!none);
-  CHECK(Indices(std::vector<int>{}));  // no indices are a value
+  CHECK(Indices(std::vector<int>{}));  // with no elements they are not empty
   const Indices targets(std::vector<int>{0}, {});
   check({
       {"Indices: they are empty", [&] { none.data(); }},
@@ -220,7 +220,7 @@ TEST_CASE("Indices") {
   });
 }
 
-TEST_CASE("derivatives of and along nothing") {
+TEST_CASE("derivatives of and along empty values") {
   const auto f = [](In x) { return Variable(2 * x[0]); };
   const Tensor one = Tensor::full({}, 1), none;
   Tape tape;
@@ -279,7 +279,7 @@ TEST_CASE("networks") {
   CHECK(without_bias(value({1, 2})).shape() == Shape{1, 3});  // its bias is an empty Parameter
 }
 
-TEST_CASE("what was moved from is empty, what was moved to is whole") {
+TEST_CASE("values that were moved from are empty, those moved to are complete") {
   Variable a = value({2, 3}), b = value({4});
   Variable c = std::move(a);
   CHECK(!a);
@@ -305,7 +305,7 @@ TEST_CASE("what was moved from is empty, what was moved to is whole") {
   CHECK(message_of<Error>([&] { t.to_vector(); }) == "Tensor::to_vector: the Tensor is empty");
 }
 
-TEST_CASE("a moved Variable lets go of what it held at once") {
+TEST_CASE("a moved Variable releases what it held at once") {
   Variable large = value({1000, 1000});
   Variable other = value({2});
   const std::int64_t before = pool::statistics().bytes_in_use;
@@ -313,7 +313,7 @@ TEST_CASE("a moved Variable lets go of what it held at once") {
   CHECK(pool::statistics().bytes_in_use <= before - 4'000'000);
 }
 
-TEST_CASE("random whole numbers below nothing") {
+TEST_CASE("random whole numbers below 0 or less") {
   Rng rng(1);
   CHECK(message_of<OptionError>([&] { rng.below(0); }) ==
         "Rng::below: a count of 0; at least 1 is needed");

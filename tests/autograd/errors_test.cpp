@@ -1,5 +1,5 @@
-// Every refusal of the public interface, word for word: it names the operation, what it got and
-// what it needs. (The tape's own are in tape_test, the optimizers' in optim_test.)
+// Every error message of the public interface, word for word: it names the operation, what it got
+// and what it needs. (Those of the tape are in tape_test, those of the optimizers in optim_test.)
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -63,7 +63,7 @@ TEST_CASE("shapes, axes and tensors") {
   CHECK(message_of<ShapeError>([] {
           Tensor::zeros({2000000000, 2000000000});
         }) == text("(2000000000, 2000000000)"));
-  CHECK(Layout(Shape{1, 60000, 60000}).contiguous());  // the stride of one element means nothing
+  CHECK(Layout(Shape{1, 60000, 60000}).contiguous());  // the first stride is irrelevant
   const Tensor five = Tensor::zeros({5});
   rejects<ShapeError>("copy: shape (5,) does not broadcast to (3,)",
                       [&] { copy(five, Tensor::zeros({3})); });

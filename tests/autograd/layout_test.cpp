@@ -1,4 +1,4 @@
-// The folders of autograd stand in an order, and each includes only those before it.
+// The folders of autograd are ordered, and each includes only those before it.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -22,7 +22,7 @@ const std::vector<std::string>& allowed_in(const std::string& folder) {
   return folder == "inspect" ? kOfInspect : kOrder;
 }
 
-/// What is wrong with an include line of a file in `folder`; empty for nothing.
+/// The message about an include line of a file in `folder`; empty if it is allowed.
 std::string complaint(const std::string& folder, const std::string& file, const std::string& line) {
   static const std::regex include(
       R"re(\s*#\s*include\s*[<"](?:hindsight/)?autograd/(?:(\w+)/)?(\w+\.\w+)[>"].*)re");

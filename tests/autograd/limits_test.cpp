@@ -16,7 +16,7 @@ constexpr Size kHuge[] = {kMost,         kMost - 1,  kMost / 2,       Size{1} <<
 
 Variable value(const Shape& shape) { return Variable(Tensor::full(shape, 1)); }
 
-/// Calls f with every huge number, which must be an Error of one line.
+/// Calls f with every huge number; each must throw an Error of one line.
 template <class F>
 void rejects(const char* op, F&& f) {
   for (const Size huge : kHuge) {
@@ -97,7 +97,7 @@ TEST_CASE("shapes") {
   CHECK(Shape{1 << 20, 1 << 20, 1 << 10}.elements() == Size{1} << 50);
 }
 
-TEST_CASE("what throws for too many elements keeps no memory") {
+TEST_CASE("operations that throw for too many elements hold no memory") {
   const Size side = 1 << 17;
   const Variable x = value({side, 1, 1}), y = value({1, side, 1}), z = value({1, 1, side});
   const auto in_use = [] { return pool::statistics().bytes_in_use; };
@@ -185,14 +185,14 @@ TEST_CASE("strides beyond 2^31 - 1") {
   CHECK(message_of<ShapeError>([&] { rows.slice(0, 0, 2, 1 << 16); }) == text);
   CHECK(rows.slice(0, 0, 2, (1 << 16) - 1).stride(0) == 2147450880);
   CHECK(rows.slice(0, 5, 1, kMost).offset == 5 * (1 << 15));
-  // Split, the rows of the left half would be too far apart: a view becomes a copy.
+  // The rows of the left half would be too far apart for a view: it becomes a copy.
   const Layout halves = rows.slice(1, 0, 1 << 14);
   Layout result;
   CHECK(!halves.reshape(Shape{2, 1 << 16, 1 << 14}, &result));
   CHECK(halves.reshape(Shape{4, 1 << 15, 1 << 14}, &result));
   CHECK(result.stride(0) == 1 << 30);
   Layout any(Shape{3, 1});
-  any.set_stride(1, kMost);  // an axis of one element: leads nowhere
+  any.set_stride(1, kMost);  // irrelevant for an axis of one element
   CHECK(message_of<ShapeError>([&] { any.set_stride(0, Size{1} << 31); }).find("a stride of ") !=
         std::string::npos);
   any.set_stride(0, -7);

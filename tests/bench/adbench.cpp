@@ -9,7 +9,7 @@
 #include "adbench_model.h"
 #include "measure.h"
 
-/// The LSTM objective of ADBench: its value, its gradient, and what they take.
+/// The LSTM objective of ADBench: its value, its gradient, and their times.
 namespace {
 
 using namespace hindsight::bench;

@@ -6,12 +6,12 @@
 
 #include "adbench_problem.h"
 
-/// The LSTM objective of ADBench as a user of the library writes it: a cell of its own, unrolled by
-/// Recurrent, and the loss in a few lines.
+/// The LSTM objective of ADBench as a user of the library would write it: a custom cell, unrolled
+/// by Recurrent, and the loss in a few lines.
 namespace hindsight::bench {
 
-/// One layer: an LSTM whose weights are all diagonal, and whose forget gate and outgate see the
-/// layer's input v where the ingate and the change see its own output h.
+/// One layer: an LSTM with diagonal weights, whose forget gate and outgate read the layer's input
+/// v, and whose ingate and change read its own output h.
 ///   f, o = sigmoid(v * w_fo + b_fo)   i = sigmoid(h * w_i + b_i)   g = tanh(h * w_g + b_g)
 ///   c' = c * f + g * i                h' = o * tanh(c')
 struct DiagonalLstmCell : nn::Cell {
@@ -20,7 +20,8 @@ struct DiagonalLstmCell : nn::Cell {
   Parameter change_weight, change_bias;  ///< (H)
 
   DiagonalLstmCell(Size input, Size hidden, Rng& rng);
-  /// (T, B, H) -> (T, B, 2H): both gates that do not depend on the state, over the whole sequence.
+  /// (T, B, H) -> (T, B, 2H): the two gates that do not depend on the state, for the whole
+  /// sequence.
   Variable project(const Variable& inputs) const override;
   nn::State step(const Variable& gates, const nn::State& state) const override;
   nn::Widths state_sizes() const override;
@@ -34,13 +35,14 @@ class AdbenchModel : public nn::Module {
   /// Minus the mean over the predicted characters' bits of x_{t+1} * n_t, where n_t is the
   /// prediction p from x_t, normalised: n = p - log(sum(exp(p)) + 2).
   Variable objective();
-  /// The objective; its derivatives by main, then by extra, in the file's order, go to *gradient.
+  /// Returns the objective and writes its derivatives by main, then by extra, in the file's order,
+  /// to *gradient.
   double gradient(std::vector<double>* gradient);
 
  private:
   void for_each_row(const std::function<void(const Parameter&, Size row)>& f) const;
 
-  Rng rng_{1};  // draws nothing: the file gives every number
+  Rng rng_{1};  // never used: the file gives every number
   nn::Recurrent<DiagonalLstmCell> layers_;
   Parameter in_weight_, out_weight_, out_bias_;  // (H)
   std::vector<Parameter> parameters_;            // all of them

@@ -11,10 +11,10 @@
 namespace hindsight::bench {
 namespace {
 
-constexpr std::int64_t kMostNumbers = std::int64_t{1} << 40;  // more fit into no memory
+constexpr std::int64_t kMostNumbers = std::int64_t{1} << 40;  // more do not fit into any memory
 constexpr int kLongestWord = 64;  // a double takes 24 characters; what is longer is cut
 
-/// The words of a file, one after the other.
+/// Reads a file word by word.
 class Words {
  public:
   explicit Words(const std::string& path) : path_(path), file_(path) {
@@ -71,7 +71,7 @@ class Words {
   std::int64_t count_ = 0;
 };
 
-/// 10 l b + 3 b + c b, or kMostNumbers where it is more than that.
+/// 10 l b + 3 b + c b, at most kMostNumbers.
 std::int64_t numbers_promised(const AdbenchProblem& p) {
   const double promised =
       (10.0 * static_cast<double>(p.layers) + 3.0 + static_cast<double>(p.characters)) *
@@ -86,7 +86,7 @@ AdbenchProblem read_adbench(const std::string& path) {
   Words words(path);
   AdbenchProblem p{};
   p.layers = words.count("layers", 1);
-  p.characters = words.count("characters", 2);  // one is predicted from the one before
+  p.characters = words.count("characters", 2);  // each but the first is predicted
   p.bits = words.count("bits", 1);
   const std::int64_t promised = numbers_promised(p);
   std::int64_t found = 0;

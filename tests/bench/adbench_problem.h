@@ -6,7 +6,7 @@
 /// The LSTM objective of ADBench (github.com/microsoft/ADBench): its input files.
 namespace hindsight::bench {
 
-/// What a file holds, row-major. l layers, c characters, b bits a character.
+/// The content of a file, row-major. l layers, c characters, b bits for each character.
 struct AdbenchProblem {
   std::int64_t layers, characters, bits;
   /// (l, 8, b): weights of the forget gate, ingate, outgate and change, then their biases.
@@ -17,9 +17,9 @@ struct AdbenchProblem {
 };
 
 /// Reads a file: the counts l, c and b, then main, extra, state and sequence, in numbers separated
-/// by white space. FileError for a file that cannot be read, for counts that make no problem, and
-/// for words that are no finite numbers, missing or left over. It takes memory for numbers that are
-/// there, not for those that the counts promise.
+/// by white space. FileError for a file that cannot be read, for counts out of range, and for words
+/// that are not finite numbers, missing or left over. Memory is allocated for the numbers that are
+/// there, not for those that the counts announce.
 AdbenchProblem read_adbench(const std::string& path);
 
 }  // namespace hindsight::bench

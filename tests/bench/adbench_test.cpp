@@ -27,7 +27,7 @@ AdbenchProblem small_problem(Size layers, Size characters, Size bits) {
 
 double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// One character's v through layer l, whose state moves on.
+/// The input v of one time step through layer l, whose state is advanced.
 void plain_layer(const AdbenchProblem& p, Size layer, std::vector<double>* state,
                  std::vector<double>* v) {
   for (Size i = 0; i < p.bits; ++i) {
@@ -46,7 +46,7 @@ void plain_layer(const AdbenchProblem& p, Size layer, std::vector<double>* state
   }
 }
 
-/// The objective as its definition reads, in a loop over numbers.
+/// The objective as it is defined, in loops over numbers.
 double plain_objective(const AdbenchProblem& p) {
   std::vector<double> state = p.state;
   double total = 0;
@@ -67,7 +67,7 @@ double plain_objective(const AdbenchProblem& p) {
   return -total / static_cast<double>((p.characters - 1) * p.bits);
 }
 
-/// The plain loop's central difference by one number of the problem.
+/// The central difference of the plain loop by one number of the problem.
 double difference(const AdbenchProblem& p, double* number) {
   constexpr double kStep = 1e-5;  // truncation ~1e-10, rounding ~1e-11
   const double before = *number;

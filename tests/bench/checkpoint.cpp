@@ -7,8 +7,8 @@
 #include <chrono>
 #include <cmath>
 
-/// Memory and time of a training sweep over one long sequence: an LSTM that keeps everything beside
-/// one that keeps every k-th state and computes the steps between twice.
+/// Memory and time of training on one long sequence: an LSTM that saves everything against one that
+/// saves every k-th state and computes the steps between twice.
 
 namespace {
 
@@ -54,7 +54,7 @@ class Training {
       result.seconds = std::min(result.seconds, taken.count());
       result.peak = static_cast<double>(pool::statistics().peak_bytes - before);
     }
-    pool::trim();  // for the next one
+    pool::trim();  // so that the next run starts with an empty pool
     return result;
   }
 
@@ -79,7 +79,7 @@ class Training {
     if (setup_.loss == "last") return cross_entropy(readout_(run.final[0][0]), targets_.row(last));
     return cross_entropy(readout_(run.outputs), targets_);
   }
-  /// A loss at every step that is inside of the checkpoints too, so that no sequence is kept.
+  /// A loss at every step, also inside of the checkpoints, so that no sequence is saved.
   Variable segment_losses(Size every) {
     const Size steps = setup_.shape[0];
     nn::State state = {Variable(Tensor::zeros({setup_.shape[1], setup_.shape[3]})),

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-/// What the recurrent bench compares: training steps that start from the same numbers.
+/// The contestants of the recurrent bench: training steps that start from the same numbers.
 namespace hindsight::bench {
 
 using Size = std::int64_t;
@@ -37,20 +37,20 @@ struct ParameterShape {
 };
 std::vector<ParameterShape> parameter_shapes(const std::string& model, Size input, Size hidden);
 
-/// Inputs are normal; parameters uniform in +-1/sqrt(H), as PyTorch starts them. Same seed, same
-/// bits.
+/// Inputs are normal, parameters uniform in [-1/sqrt(H), 1/sqrt(H)), as PyTorch initialises them.
+/// The same seed gives the same bits.
 Problem make_problem(const std::string& model, const Shape& shape, std::uint64_t seed);
 
-/// Someone who can do the training step of a Problem. Each call of `step` is one whole step:
+/// An implementation of the training step of a Problem. Each call of `step` is one whole step:
 /// forward, mean cross-entropy over T * B, backward, clip by global norm, SGD.
 struct Contestant {
   std::string name;
-  std::function<double()> step;  ///< returns the loss before the update, NaN where there is none
+  std::function<double()> step;  ///< returns the loss before the update, NaN if there is none
 };
 
 Contestant handwritten_step(const Problem& problem);
 Contestant products_alone(const Problem& problem);
-/// Nothing where the build found no libtorch.
+/// Empty if the build found no libtorch.
 std::optional<Contestant> torch_step(const Problem& problem, int threads);
 
 /// The library's built-in layer, and the same cell written outside the library from generic ops.

@@ -6,8 +6,8 @@
 
 #include "measure.h"
 
-/// What a derivative call costs, as a multiple of one gradient of the same loss: an LSTM with a
-/// linear readout to V = I classes at every step, mean cross-entropy.
+/// The time of a derivative call as a multiple of that of one gradient of the same loss: an LSTM
+/// with a linear readout to V = I classes at every step, mean cross-entropy.
 
 namespace {
 

@@ -7,14 +7,14 @@
 
 #include "measure.h"
 
-/// What fusing saves: an expression of n operations in one pass, against the same n operations each
-/// as a Variable of its own. Forward and backward, in float32, on the gates of an LSTM.
+/// The gain from fusing: an expression of n operations in one pass, against the same n operations
+/// each with a Variable of its own. Forward and backward, in float32, on the gates of an LSTM.
 namespace {
 
 using namespace hindsight;
 
-/// What a step reads: gates as their addends, of the input, of the state and a bias (chunks of (B,
-/// 4H), (B, 4H) and (4H)), and the result c (B, H) of the step before.
+/// The inputs of a step: the addends of the gates, from the input, from the state and a bias
+/// (chunks of (B, 4H), (B, 4H) and (4H,)), and the result c (B, H) of the previous step.
 struct Operands {
   std::array<Variable, 4> x, u, b;
   Variable c;
@@ -64,8 +64,7 @@ const Case kCases[] = {
        return kept + added;
      }}};
 
-/// The expression at every step of a sequence, and the way back through it. inputs, states: (T, B,
-/// 4H).
+/// The expression at every step of a sequence, forward and backward. inputs, states: (T, B, 4H).
 bench::Contestant contestant(const Tensor& inputs, const Tensor& states, const Tensor& bias,
                              const Tensor& cell, Variable (*f)(const Operands&)) {
   return {"", [=] {
@@ -77,7 +76,7 @@ bench::Contestant contestant(const Tensor& inputs, const Tensor& states, const T
               s.u = chunk<4>(u[t]);
               s.c = f(s);
             }
-            tape.backward(slice(s.c[0], 0, 0, 1));  // a sum would cost both ways the same
+            tape.backward(slice(s.c[0], 0, 0, 1));  // a sum would add the same cost to both
             return 0.0;
           }};
 }

@@ -9,8 +9,8 @@
 namespace hindsight::bench {
 namespace {
 
-constexpr Size kPadding = 64;    // loads may read past a row's end, never past the buffer's
-constexpr Size kRowsFrom = 32;   // fewer classes than two vectors: logits are stored by class
+constexpr Size kPadding = 64;    // loads may read past a row's end, but not past the buffer's
+constexpr Size kRowsFrom = 32;   // with fewer classes (two vectors) logits are stored by class
 constexpr Size kByStepFrom = 8;  // with fewer rows a product streams the weights from the cache
 
 template <class T>
@@ -44,8 +44,8 @@ blas::MatrixOf<T> result(T* data, Size rows, Size columns, Size stride) {
   return {data, rows, columns, stride, false};
 }
 
-/// Distance between rows of so many elements: rows a multiple of 4096 bytes apart would all compete
-/// for the same cache sets, which costs the products 4 %.
+/// Distance between rows of so many elements: rows a multiple of 4096 bytes apart compete for the
+/// same cache sets, which slows the products by 4 %.
 template <class T>
 Size padded(Size columns) {
   constexpr Size kElements = 4096 / sizeof(T);
@@ -204,7 +204,7 @@ void Handwritten<T>::backward_readout() {
   if (by_class_) {
     blas::multiply(matrix<T>(logits_.data(), I_, N, N), matrix<T>(h(0), N, H_, width), T(0),
                    result(readout_gradient_.data(), I_, H_, H_));
-  } else {  // as the transposed copy, for one pass updates both
+  } else {  // computed transposed, so that one pass updates both copies
     blas::multiply(transposed<T>(h(0), H_, N, width), matrix<T>(logits_.data(), N, I_, I_), T(0),
                    result(readout_gradient_.data(), H_, I_, I_));
   }
@@ -215,7 +215,7 @@ void Handwritten<T>::backward_in_time() {
   const Size width = I_ + H_, gates = G_ * H_, state = B_ * H_;
   std::fill(dc_.begin(), dc_.end(), T(0));
   std::fill(bias_gradient_.begin(), bias_gradient_.end(), T(0));
-  T* const dz = G_ == 4 ? z_.data() : dh_.data();  // the RNN's dz takes the place of dh
+  T* const dz = G_ == 4 ? z_.data() : dh_.data();  // the RNN's dz replaces dh
   const Size stride = G_ == 4 ? z_stride_ : H_;
   for (Size t = T_ - 1; t >= 0; --t) {
     T *const dz_t = dz + t * B_ * stride, *const dh_t = dh_.data() + t * state;

@@ -9,15 +9,12 @@ namespace hindsight::bench {
 /// the constructor.
 ///
 /// Letters: T time, B batch, I input, H hidden, V = I classes, G gates (4 or 1). Buffers:
-///   xh (T + 1, B, I + H): row t holds x_t beside h_{t-1}, so one product gives all preactivations
-///   of
-///       a step and one product over the sequence gives both weight gradients
-///   weights_t (I + H, G H): transpose of [weight_ih weight_hh], read by the forward products,
-///   which
-///       are fastest with an untransposed right side
-///   z (T, B, G H): preactivations, then gates, then in the backward sweep their gradients, in
-///   place dh (T, B, H): gradient of h, first what the readout asks, then also what the next step
-///   asks
+///   - xh (T + 1, B, I + H): row t holds x_t beside h_{t-1}, so that one product gives all
+///     preactivations of a step, and one over the sequence both weight gradients
+///   - weights_t (I + H, G H): transpose of [weight_ih weight_hh] for the forward products, which
+///     are fastest with an untransposed right side
+///   - z (T, B, G H): preactivations, then gates, then in the reverse sweep their gradients
+///   - dh (T, B, H): gradient of h, first from the readout, then also from the next step
 template <class T>
 class Handwritten {
  public:
@@ -29,13 +26,13 @@ class Handwritten {
   double step();
   /// Forward alone.
   double loss();
-  /// Forward and backward; `gradients` then holds what SGD would use before clipping.
+  /// Forward and backward; `gradients` then holds the gradients before clipping.
   double backward();
   std::map<std::string, std::vector<T>> gradients() const;
 
   /// A parameter in PyTorch's layout. After writing to it call refresh().
   Buffer& parameter(const std::string& name) { return parameters_.at(name); }
-  /// Remakes the transposed copies from the parameters.
+  /// Recomputes the transposed copies from the parameters.
   void refresh();
 
  private:

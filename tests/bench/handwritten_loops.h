@@ -6,9 +6,8 @@
 #include "lanes.h"
 #include "transpose_tile.h"
 
-/// The elementwise passes of the hand-written step: everything that is no matrix product. Each runs
-/// over a few columns at a time, all rows, so that a column's bias and its gradient stay in
-/// registers.
+/// The elementwise passes of the hand-written step: everything but matrix products. Each runs over
+/// all rows of a few columns at a time, so that a column's bias and its gradient stay in registers.
 namespace hindsight::bench {
 
 using Size = std::int64_t;
@@ -68,7 +67,7 @@ inline void lstm_backward_pass(const LstmBackward<T>& p, Size B, Size H) {
     for (Size b = 0; b < B; ++b) {
       T* z = p.z + b * p.z_stride + j;
       const Size at = b * H + j;
-      // The step before comes next, after a product that leaves time to fetch it.
+      // The previous step is next, after a product that leaves time to fetch it.
       for (Size gate = 0; gate < 4; ++gate) prefetch(z - B * p.z_stride + gate * H);
       prefetch(p.c_before + at - B * H);
       prefetch(p.tanh_c + at - B * H);
@@ -132,8 +131,8 @@ inline void rnn_backward_pass(const T* h, Size h_stride, T* dh, T* bias_gradient
 
 // ---- cross-entropy ----
 
-/// A row of V logits, in place: adds bias, becomes softmax times weight, which bias_gradient adds
-/// up. Returns log sum exp of the biased logits.
+/// Turns a row of V logits in place into weight * softmax(logits + bias), which is also added to
+/// bias_gradient. Returns log sum exp of the biased logits.
 template <class T>
 inline T softmax_row(T* logits, const T* bias, T weight, T* bias_gradient, Size V) {
   using Vector = Wide<T>;
@@ -148,7 +147,7 @@ inline T softmax_row(T* logits, const T* bias, T weight, T* bias_gradient, Size 
   for_wide_vectors<T>(V, [&](auto lanes, Size j) {
     const Vector e = exponential(lanes.load_or(logits + j, lowest) - Vector(highest));
     lanes.store(logits + j, e);
-    sums += e;  // lanes past the end add e^-86 each
+    sums += e;  // lanes beyond the row add e^-86 each
   });
   const T sum = sum_of_lanes(sums);
   const Vector factor(weight / sum);
@@ -160,8 +159,8 @@ inline T softmax_row(T* logits, const T* bias, T weight, T* bias_gradient, Size 
   return highest + std::log(sum);
 }
 
-/// The same for logits stored (V, N), all N columns: lanes are columns, so a small V leaves none
-/// idle. bias was added before. log_sum: (N), log sum exp of each column.
+/// The same for logits stored as (V, N), all N columns: lanes are columns, so a small V leaves none
+/// idle. The bias has been added before. log_sum: (N), log sum exp of each column.
 template <class T>
 inline void softmax_columns(T* logits, T weight, T* log_sum, Size V, Size N) {
   for_vectors<T>(N, [&](auto lanes, Size j) {
@@ -192,7 +191,7 @@ inline T sum_of(const T* values, Size n) {
 
 // ---- clip and SGD ----
 
-/// Sum of squares of n numbers; four sums at a time, or the additions would wait for one another.
+/// Sum of squares of n numbers, in four running sums: additions to one would wait for each other.
 template <class T>
 inline double squares_of(const T* values, Size n) {
   using V = Wide<T>;

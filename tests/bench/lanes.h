@@ -12,7 +12,7 @@ namespace hindsight::bench {
 template <class T>
 using Wide = xsimd::batch<T>;
 
-// Cores with AVX-512 on a 256-bit datapath pay for each half, so a short tail takes half a vector.
+// Cores with AVX-512 on a 256-bit datapath execute each half, so a short tail takes half a vector.
 #ifdef __AVX512VL__
 template <class T>
 using Half = xsimd::batch<T, xsimd::fma3<xsimd::avx2>>;
@@ -21,7 +21,7 @@ template <class T>
 using Half = Wide<T>;
 #endif
 
-/// Every lane counts.
+/// All lanes are used.
 template <class V>
 struct AllLanes {
   using Vector = V;
@@ -31,7 +31,7 @@ struct AllLanes {
   void store(T* to, const V& value) const { value.store_unaligned(to); }
 };
 
-/// The first `count` lanes count; the others load as zero (or as `other`) and are not stored.
+/// The first `count` lanes are used; the others load as zero (or as `other`) and are not stored.
 template <class V>
 struct SomeLanes {
   using Vector = V;
@@ -108,7 +108,7 @@ inline typename V::value_type highest_lane(const V& vector) {
   return lanes[0];
 }
 
-/// Asks for a cache line that will be read soon; any address will do.
+/// Prefetches a cache line that will be read soon; the address need not be valid.
 inline void prefetch(const void* address) {
 #if defined(__GNUC__)
   __builtin_prefetch(address, 0, 2);
@@ -144,7 +144,7 @@ inline V power_of_two(const V& n) {
     return V(_mm256_scalef_ps(_mm256_set1_ps(1.0f), n));
   }
 #else
-  // 1.5 * 2^23 + 127 leaves the exponent's bits at the end of the number.
+  // Adding 1.5 * 2^23 + 127 leaves the biased exponent in the low mantissa bits.
   const V held = xsimd::min(xsimd::max(n, V(-126.0f)), V(127.0f)) + V(12583039.0f);
   return simd::reinterpret<float>(simd::reinterpret<std::int32_t>(held) << 23);
 #endif
@@ -186,7 +186,8 @@ inline V sigmoid(const V& x) {
   const V one(1);
   if constexpr (std::is_same_v<typename V::value_type, float>) {
     const auto e = split_exp(-x);
-    // Divisions run beside the multiplications: one costs less than a guess and a Newton step.
+    // A division runs in parallel to the multiplications: it costs less than an estimate with a
+    // Newton step.
     return one / (one + xsimd::fma(e.power, e.rest, e.power));
   } else {
     return one / (one + xsimd::exp(-x));

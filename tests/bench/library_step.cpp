@@ -6,7 +6,7 @@
 
 #include "contestants.h"
 
-/// The training step by the library: with its own layer, and with the LSTM written again here from
+/// The training step by the library: with its own layer, and with the same LSTM written here from
 /// generic operations, as a user would.
 namespace hindsight::bench {
 namespace {

@@ -27,7 +27,7 @@ std::vector<Timing> measure(const std::vector<Contestant>& contestants, double s
   double spent = 0;
   for (std::size_t round = 0; round < kFewestRounds || spent < seconds; ++round) {
     for (std::size_t k = 0; k < contestants.size(); ++k) {
-      // The first step after another contestant finds its data gone from the cache: not counted.
+      // The first step after another contestant's does not count: its data left the cache.
       spent += seconds_of(contestants[k].step);
       samples[k].push_back(seconds_of(contestants[k].step));
       spent += samples[k].back();

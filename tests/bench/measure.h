@@ -3,7 +3,7 @@
 
 #include "contestants.h"
 
-/// Timing of contestants side by side, so that the noise of a shared machine falls on all alike.
+/// Interleaved timing of contestants, so that the noise of a shared machine affects all alike.
 namespace hindsight::bench {
 
 struct Timing {
@@ -15,7 +15,7 @@ struct Timing {
 /// kFewestRounds rounds; the first rounds warm up and do not count.
 std::vector<Timing> measure(const std::vector<Contestant>& contestants, double seconds);
 
-constexpr std::size_t kFewestRounds = 7;  // the median of fewer is a coin toss
+constexpr std::size_t kFewestRounds = 7;  // the median of fewer is too noisy
 constexpr std::size_t kWarmUpRounds = 2;
 
 }  // namespace hindsight::bench

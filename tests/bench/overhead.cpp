@@ -10,7 +10,7 @@
 
 #include "contestants.h"
 
-/// What the tape itself costs: one small operation, and memory asked of the system per training
+/// The overhead of the tape: the time of one small operation, and the allocations of a training
 /// step.
 
 namespace {
@@ -28,7 +28,7 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// Every new of the program, the library's pool included, is counted.
+// Counts every new of the program, including the library's pool.
 void* operator new(std::size_t bytes) { return counted(bytes, 1); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, static_cast<std::size_t>(alignment));
@@ -61,7 +61,7 @@ double fused_op_ns() {
   return best;
 }
 
-/// Allocations of each of a few training steps, by new and by the pool.
+/// The allocations of each of a few training steps, by new and by the pool.
 void print_allocations(const std::string& model) {
   const bench::Contestant step =
       bench::library_step(bench::make_problem(model, {100, 32, 64, 128}, 1));

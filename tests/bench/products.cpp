@@ -19,9 +19,9 @@ struct Way {
   std::function<void()> run;
 };
 
-/// A stored matrix, and views of it and of its transpose. Rows a multiple of 4096 bytes long are
-/// stored a cache line apart: they would compete for the same cache sets, which costs a product up
-/// to 4 %.
+/// A stored matrix, and views of it and of its transpose. Rows of a multiple of 4096 bytes are
+/// padded by a cache line: otherwise they compete for the same cache sets, which slows a product by
+/// up to 4 %.
 class Stored {
  public:
   Stored(Size rows, Size columns)
@@ -29,7 +29,7 @@ class Stored {
         columns_(columns),
         stride_(columns % 1024 == 0 ? columns + 16 : columns),
         values_(static_cast<std::size_t>(rows * stride_)) {
-    // Numbers of ordinary size: a product of denormals would take longer.
+    // Numbers of normal size: products of denormals take longer.
     for (std::size_t k = 0; k < values_.size(); ++k) {
       values_[k] = 1e-3f * static_cast<float>(static_cast<int>(k * 7919 % 1001) - 500);
     }
@@ -49,7 +49,7 @@ class Stored {
   std::vector<float, xsimd::aligned_allocator<float, 64>> values_;
 };
 
-/// Every operand of a step in every layout a way may want. N = T B, width = I + H, gates = G H.
+/// Every operand of a step in every layout that a way may use. N = T B, width = I + H, gates = G H.
 struct Operands {
   Size T, B, I, H, V, N, width, gates;
   Stored x{N, I}, h{N, H}, xh{N, width}, z{N, gates}, dh{N, H}, logits{N, V}, logits_t{V, N};
@@ -104,7 +104,7 @@ Group forward_ways(Operands& o) {
   };
 }
 
-/// dh_{t-1} += dz_t W_hh, which the first step does not need.
+/// dh_{t-1} += dz_t W_hh, for all steps but the first.
 Group backward_ways(Operands& o) {
   const auto sweep = [&o](bool transposed) {
     for (Size t = o.T - 1; t > 0; --t) {
@@ -161,7 +161,7 @@ Group readout_gradient_ways(Operands& o) {
   };
 }
 
-/// The fastest way by the clock. The ways take turns: a busy moment of the machine falls on all.
+/// The fastest way, by measurement. The ways take turns, so that noise of the machine affects all.
 const Way& fastest(const Group& ways) {
   constexpr int kTurns = 10;
   std::vector<double> best(ways.size(), std::numeric_limits<double>::infinity());
@@ -195,7 +195,7 @@ Products best_products(const std::string& model, const Shape& shape) {
     products.chosen.push_back(std::string(name) + ": " + way.name);
     steps.push_back(way.run);
   }
-  // The ways refer to the operands; holding them here keeps them alive.
+  // The ways refer to the operands, which are therefore held here.
   products.run = [operands, steps] {
     for (const auto& step : steps) step();
   };

@@ -10,14 +10,13 @@
 #include "contestants.h"
 #include "measure.h"
 
-/// The recurrent bench: one training step by everyone who can do it, side by side.
+/// The recurrent bench: one training step by each contestant that supports it.
 namespace {
 
 using namespace hindsight::bench;
 
-constexpr double kAgreement =
-    1e-4;                          // relative: float sums in different orders differ by about 1e-6
-constexpr int kComparedSteps = 3;  // the losses after an update say whether the updates agree too
+constexpr double kAgreement = 1e-4;  // relative: float sums in different orders differ by ~1e-6
+constexpr int kComparedSteps = 3;    // the losses after an update show whether the updates agree
 
 const std::vector<std::string> kShapes = {"100,20,6,50", "100,32,64,128", "50,64,128,256",
                                           "35,20,650,650", "100,1,64,128"};
@@ -60,7 +59,7 @@ std::vector<Contestant> contestants_for(const Problem& problem, int threads) {
   return all;
 }
 
-/// Says on stderr who computes another loss than the first contestant; true where all agree.
+/// Reports on stderr who computes another loss than the first contestant; true if all agree.
 bool losses_agree(const std::vector<Contestant>& contestants, const std::string& title) {
   bool agree = true;
   for (int step = 0; step < kComparedSteps; ++step) {
@@ -85,8 +84,8 @@ constexpr const char* kContestants[] = {"step", "user", "hand-written", "product
 constexpr Ratio kRatios[] = {
     {"step", "hand-written"}, {"products", "step"}, {"PyTorch", "step"}, {"user", "step"}};
 
-/// The table: a row per model and shape; for each contestant the median and the minimum in ms, then
-/// ratios of the medians. What did not take part is "-".
+/// The table: a row for each model and shape; for each contestant the median and the minimum in ms,
+/// then ratios of the medians. "-" for a contestant that did not take part.
 std::vector<std::string> headings() {
   std::vector<std::string> cells = {"model", "T,B,I,H"};
   for (const char* name : kContestants) {

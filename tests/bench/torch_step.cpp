@@ -48,7 +48,7 @@ struct Network {
   }
 
   double step() {
-    // Others in this process may have changed it for their products.
+    // Other contestants in this process may have changed it for their products.
     torch::set_num_threads(threads);
     sgd->zero_grad();
     const torch::Tensor h = lstm ? std::get<0>(lstm(x)) : std::get<0>(rnn(x));

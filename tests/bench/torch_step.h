@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-/// The training step in libtorch, behind a C interface without torch's types: the library that
-/// holds it can be opened apart, so that torch's own oneDNN and OpenMP stay its own.
+/// The training step in libtorch, behind a C interface without torch's types, so that its library
+/// can be opened separately and torch's oneDNN and OpenMP do not mix with ours.
 extern "C" {
 
 struct HindsightTorchProblem {

@@ -1,7 +1,7 @@
 #pragma once
 #include "lanes.h"
 
-/// Transposition in registers, a tile as wide as a vector at a time.
+/// Transposition in registers, in tiles as wide as a vector.
 namespace hindsight::bench {
 
 /// rows[i][j] <-> rows[j][i].
@@ -18,7 +18,7 @@ inline void transpose_tile(V (&rows)[V::size]) {
 }
 
 #ifdef __AVX512F__
-/// 16 by 16: pairs, then fours inside each 128-bit quarter, then the quarters change places.
+/// 16 by 16: transposes pairs, then fours within each 128-bit quarter, then the quarters.
 template <>
 inline void transpose_tile(Wide<float> (&rows)[16]) {
   __m512 pairs[16], fours[16], halves[16];

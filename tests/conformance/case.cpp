@@ -7,14 +7,14 @@ namespace {
 
 constexpr double kAbsolute = 1e-9, kRelative = 1e-7;  // |a - b| <= 1e-9 + 1e-7 |b|
 
-/// The difference over what is allowed: at most 1 where the numbers agree.
+/// The difference over the allowed one: at most 1 if the numbers agree.
 double excess(double got, double expected) {
   if (got == expected || (std::isnan(got) && std::isnan(expected))) return 0;
   const double ratio = std::abs(got - expected) / (kAbsolute + kRelative * std::abs(expected));
   return std::isfinite(expected) && std::isfinite(ratio) ? ratio : HUGE_VAL;
 }
 
-/// "[2, 1]": an element by its row-major position.
+/// The indices of an element, from its row-major position: "[2, 1]".
 std::string place(const Shape& shape, Size position) {
   std::string text;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {

@@ -10,13 +10,13 @@ namespace hindsight::conformance {
 
 using Json = nlohmann::json;
 
-/// Thrown for what a case asks and the library or this runner cannot do: its name.
+/// Thrown when a case needs what the library or this runner cannot do; what() names it.
 struct Skip {
   std::string what;
 };
 
-/// A case's options. Each is taken by name; one that nobody takes would change the result unseen,
-/// so it skips the case.
+/// A case's options, each taken by name. An option that is not taken skips the case, as it might
+/// change the result.
 class Options {
  public:
   explicit Options(Json values) : values_(std::move(values)) {}
@@ -35,12 +35,12 @@ class Options {
   T get(const std::string& name, const T& otherwise) {
     return has(name) ? values_[name].get<T>() : otherwise;
   }
-  /// Nothing but this value is supported; it is the default.
+  /// Only this value, which is the default, is supported; another one skips the case.
   template <class T>
   void only(const std::string& name, const T& value) {
     if (get(name, value) != value) throw Skip{"option " + name + " = " + values_[name].dump()};
   }
-  /// Says of an option that it only describes how the case was made.
+  /// Marks an option that only describes how the case was made.
   void ignore(const std::string& name) { taken_.insert(name); }
   [[noreturn]] void unsupported(const std::string& name) const {
     throw Skip{"option " + name + " = " + values_[name].dump()};
@@ -53,7 +53,7 @@ class Options {
   std::set<std::string> taken_;
 };
 
-/// One file: what goes in, and what must come out, compared in double.
+/// One file: the inputs of a case and its expected results, compared in double.
 class Case {
  public:
   explicit Case(const std::filesystem::path& path);
@@ -62,32 +62,32 @@ class Case {
   Options options;
 
   bool has(const std::string& tensor) const { return file_.find(tensor) != nullptr; }
-  /// In double, whatever the file holds.
+  /// In float64, whatever the file holds.
   Tensor tensor(const std::string& name);
   Indices indices(const std::string& name);
   /// Names X of all tensors called prefix + X, in the file's order.
   std::vector<std::string> names_after(const std::string& prefix) const;
 
-  /// Compares with the file's tensor `name`; `how` says how `got` was computed where there are
-  /// several ways.
+  /// Compares with the file's tensor `name`; `how` says how `got` was computed if there are several
+  /// ways.
   void compare(const std::string& name, const Tensor& got, const std::string& how = "");
-  /// Notes a difference that is not one of numbers.
+  /// Notes a difference other than of numbers.
   void differs(const std::string& what);
 
-  /// The worst difference, or nothing.
+  /// The message about the worst difference, or "".
   std::string difference() const { return worst_; }
-  /// Skips the case when a tensor of the file was not looked at.
+  /// Skips the case if a tensor of the file was not read.
   void finish() const;
 
  private:
   nn::SafetensorsFile file_;
   std::string kind_;
   std::set<std::string> used_;
-  double worst_excess_ = 1;  ///< difference over what is allowed
+  double worst_excess_ = 1;  ///< difference over the allowed one
   std::string worst_;
 };
 
-/// One function a kind of case; each throws Skip for what it does not know.
+/// One function for each kind of case; they throw Skip for what they do not know.
 void run_operation(Case& c);  ///< unary, binary, reduce, matmul, shape, normalize, loss
 void run_recurrent(Case& c);
 void run_optimizer(Case& c);

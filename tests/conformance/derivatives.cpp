@@ -10,7 +10,7 @@ void check_derivatives(Case& c, const std::vector<std::string>& inputs,
   std::vector<std::string> names = inputs;
   for (const std::string& name : inputs) leaves.push_back(tape.watch(c.tensor(name)));
   const NamedVariables outputs = f(leaves);
-  c.options.finish();  // before comparing what an option may have changed
+  c.options.finish();  // before comparing results that an unknown option may have changed
   for (const auto& [name, parameter] : parameters) {
     leaves.push_back(parameter);
     names.push_back("param." + name);
@@ -21,7 +21,7 @@ void check_derivatives(Case& c, const std::vector<std::string>& inputs,
   for (const auto& [name, value] : outputs) {
     c.compare(name, value.value());
     const Tensor cotangent = c.tensor("cotangent." + name);
-    if (cotangent.shape() != value.shape()) return;  // compare() has said so
+    if (cotangent.shape() != value.shape()) return;  // compare() has noted it
     values.push_back(value);
     how.cotangents.emplace_back(cotangent);
   }
@@ -41,7 +41,7 @@ void check_derivatives(Case& c, const std::vector<std::string>& inputs,
     }
   }
 
-  // The sweep of training, which adds into the parameters' gradients and uses up the tape.
+  // The sweep of training, which adds to the parameters' gradients and consumes the tape.
   if (parameters.empty()) return;
   Variable loss = sum(values[0] * how.cotangents[0]);
   for (std::size_t i = 1; i < values.size(); ++i) loss = loss + sum(values[i] * how.cotangents[i]);

@@ -11,13 +11,13 @@ using NamedVariables = std::vector<std::pair<std::string, Variable>>;
 using NamedParameters = std::vector<std::pair<std::string, Parameter>>;
 
 /// Runs `f` on the case's inputs of these names and compares every output, then dL/d input and dL/d
-/// parameter by each kind of sweep the library has, and the second derivatives that the file holds.
+/// parameter by each kind of sweep in the library, and the second derivatives that the file holds.
 void check_derivatives(Case& c, const std::vector<std::string>& inputs,
                        const NamedParameters& parameters,
                        const std::function<NamedVariables(const std::vector<Variable>&)>& f);
 
-/// Gives the module the file's `param.` tensors, in double. A name missing on either side is a
-/// difference.
+/// Assigns the file's `param.` tensors to the module, in float64. A name missing on either side is
+/// noted as a difference.
 void assign_parameters(Case& c, const nn::Module& module, const std::string& prefix,
                        const std::string& suffix);
 

@@ -18,7 +18,7 @@ const std::map<std::string, void (*)(Case&)> kKinds = {
     {"loss", run_operation},      {"clip", run_clip},        {"recurrent", run_recurrent},
     {"optimizer", run_optimizer}, {"training", run_training}};
 
-/// What is wrong with the case, or nothing; Skip where it cannot be run.
+/// The message about what is wrong with the case, or ""; throws Skip if it cannot be run.
 std::string difference_of(const fs::path& path) {
   Case c(path);
   const auto kind = kKinds.find(c.kind());

@@ -1,4 +1,4 @@
-/// Kinds of cases that are one operation: a row of the table each.
+/// Kinds of cases that are one operation: each is a row of the table.
 #include <algorithm>
 
 #include "derivatives.h"
@@ -6,7 +6,7 @@
 namespace hindsight::conformance {
 namespace {
 
-/// What a row of the table computes from: inputs by name, options, other tensors of the file.
+/// What a row of the table reads: inputs by name, options, other tensors of the file.
 struct Call {
   Case& file;
   Options& options;
@@ -37,12 +37,12 @@ Axes axes_of(Options& options) {
 
 template <Variable (*Reduce)(const Variable&, const Axes&, KeepDims)>
 Variable reduced(const Call& c) {
-  // Over all elements PyTorch's sum drops the axes whatever is asked.
+  // PyTorch's sum over all elements drops the axes whatever the option says.
   const bool keep = c.options.get("keepdims", false) && c.options.has("axis");
   return Reduce(c["x"], axes_of(c.options), keep ? KeepDims::yes : KeepDims::no);
 }
 
-/// Running results keep the shape whatever is asked.
+/// Running results have the input's shape whatever the option says.
 Variable running(const Call& c) {
   c.options.ignore("keepdims");
   return cumsum(c["x"], c.axis());
@@ -94,7 +94,7 @@ Variable narrow(const Call& c) {
   return slice(x, axis, start < 0 ? start + x.size(axis) : start, c.options.get<Size>("length"));
 }
 
-/// -1 keeps a size.
+/// -1 stands for the size that an axis has.
 Variable expanded(const Call& c) {
   auto sizes = c.options.get<std::vector<Size>>("shape");
   const Variable& x = c["x"];

@@ -4,8 +4,8 @@
 namespace hindsight::conformance {
 namespace {
 
-/// (L, B, H) tensors h0 and, for cells with two parts of state, c0, as one state a layer and
-/// direction.
+/// The (L, B, H) tensors h0 and, for cells with two parts of state, c0, as one state for each layer
+/// and direction.
 nn::States states_of(const std::vector<Variable>& parts) {
   nn::States states;
   for (Size i = 0; i < parts[0].size(0); ++i) {
@@ -26,7 +26,7 @@ Variable stacked(const nn::States& states, int part) {
 
 void run_recurrent(Case& c) {
   Options& o = c.options;
-  for (const char* name : {"steps", "batch"}) o.ignore(name);  // the input's shape says them
+  for (const char* name : {"steps", "batch"}) o.ignore(name);  // the input's shape gives them
   o.only("dropout", 0.0);
   const auto model = make_recurrent(o.get<std::string>("cell"),
                                     {.input = o.get<Size>("input_size"),
@@ -39,7 +39,7 @@ void run_recurrent(Case& c) {
     const Indices lengths = c.indices("lengths");
     unroll.lengths.assign(lengths.data(), lengths.data() + lengths.elements());
   }
-  o.finish();  // first: the file may hold other parameters because of an option unknown here
+  o.finish();  // before loading: an option unknown here may mean other parameters
   assign_parameters(c, *model, "param.", "");
   std::vector<std::string> inputs = {"input", "h0"};
   if (c.has("c0")) inputs.push_back("c0");

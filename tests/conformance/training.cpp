@@ -5,8 +5,7 @@
 namespace hindsight::conformance {
 namespace {
 
-/// Gives each parameter its gradient the way training does: by a sweep over sum(parameter *
-/// gradient).
+/// Gives each parameter its gradient as training does, by a sweep over sum(parameter * gradient).
 void set_gradients(const std::vector<Parameter>& parameters, const std::vector<Tensor>& gradients) {
   Tape tape;
   Variable loss = sum(parameters[0] * Variable(gradients[0]));
@@ -15,7 +14,7 @@ void set_gradients(const std::vector<Parameter>& parameters, const std::vector<T
   tape.backward(loss);
 }
 
-/// The optimizers' own clipping; in it 0 stands for none.
+/// The optimizers' own clipping, where 0 stands for none.
 double clip_option(Options& options, const char* name) {
   const auto norm = options.get<double>(name);
   if (!(norm > 0)) options.unsupported(name);
@@ -45,8 +44,8 @@ void run_optimizer(Case& c) {
   }
 }
 
-/// Clipping is part of an optimizer's step: SGD with rate 1 takes parameters from 0 to minus what
-/// is left of the gradient.
+/// Clipping is part of an optimizer's step: SGD with rate 1 takes parameters from 0 to minus the
+/// clipped gradient.
 void run_clip(Case& c) {
   Options& o = c.options;
   if (o.get<std::string>("op") != "norm") o.unsupported("op");

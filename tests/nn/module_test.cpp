@@ -31,7 +31,7 @@ struct Outer : nn::Module {
   Model inner = child("inner", Model());
 };
 
-TEST_CASE("parameters are named by where they are declared, recurrent ones as PyTorch names them") {
+TEST_CASE("parameters are named by the modules that declare them, recurrent ones as in PyTorch") {
   const Model model;
   std::vector<std::string> wanted{"embedding.weight"};
   for (const char* suffix : {"_l0", "_l0_reverse", "_l1", "_l1_reverse"}) {
@@ -61,7 +61,7 @@ TEST_CASE("shapes and counts") {
   CHECK(model.parameters().size() == 20);
 }
 
-TEST_CASE("a name is taken once") {
+TEST_CASE("a name that is taken is rejected") {
   struct Twice : nn::Module {
     Parameter a = parameter("a", nn::init::zeros({1})), b = parameter("a", nn::init::zeros({1}));
   };
@@ -163,7 +163,7 @@ TEST_CASE("random numbers") {
   CHECK(Rng(5).below(1) == 0);
 }
 
-TEST_CASE("random bits and uniform numbers are the published generator's, on every machine") {
+TEST_CASE("random bits and uniform numbers are those of the published generator") {
   // By another implementation, itself held against the authors' and SplitMix64's known values.
   Rng bits(1);
   for (const std::uint64_t wanted : {0xb3f2af6d0fc710c5u, 0x853b559647364ceau, 0x92f89756082a4514u,
@@ -197,14 +197,14 @@ TEST_CASE("Linear, Embedding and Dropout") {
   all.push_back(embedding.weight);
   const nn::Dropout fresh(0.3, rng);
   const Function f = [&](In) {
-    nn::Dropout dropout = fresh;  // starts again at every call
+    nn::Dropout dropout = fresh;  // draws the same at every call
     return tanh(linear(dropout(embedding(symbols))));
   };
   check_both_orders(f, {}, all);
   check_float_like_double(f, {}, all);
 }
 
-TEST_CASE("dropout between layers, only while training") {
+TEST_CASE("dropout between layers, only in training") {
   Rng rng(1);
   const nn::RecurrentOptions options{.input = 3, .hidden = 20, .layers = 2, .dropout = 0.5};
   nn::Lstm lstm(options, rng);
@@ -230,7 +230,7 @@ TEST_CASE("dropout between layers, only while training") {
   CHECK(dropout(x).node() == x.node());
 }
 
-/// A few training steps; the parameters afterwards.
+/// The parameters after a few training steps.
 std::vector<Tensor> train(std::uint64_t seed) {
   Rng rng(seed);
   nn::Lstm lstm({.input = 3, .hidden = 9, .layers = 2, .dropout = 0.2}, rng);
@@ -284,7 +284,7 @@ TEST_CASE("two threads differentiate through the same parameters") {
   CHECK(same[1]);
 }
 
-/// Forgets to hand on what begin() appended.
+/// Does not return the part of the state that begin() appended.
 struct ForgetfulCell : nn::Cell {
   Parameter b = parameter("b", nn::init::zeros({3}));
   ForgetfulCell(Size, Size, Rng&) {}

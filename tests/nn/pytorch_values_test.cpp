@@ -8,8 +8,8 @@ using namespace hindsight::test;
 
 namespace {
 
-// What PyTorch's own C++ tests expect of a small LSTM, and how closely (github.com/pytorch/pytorch,
-// test/cpp/api/rnn.cpp, the test that output values match PyTorch).
+// The values that PyTorch's own C++ tests expect of a small LSTM, with their tolerance
+// (github.com/pytorch/pytorch, test/cpp/api/rnn.cpp, the test that output values match PyTorch).
 constexpr double kPrecision = 1e-3;
 const std::vector<double> kOutputs = {
     0.4391, 0.5402, 0.4330, 0.5324, 0.4261, 0.5239, 0.4183, 0.5147, 0.6822, 0.8064, 0.6726, 0.7968,

@@ -1,5 +1,5 @@
 // Recurrent networks: gradients of every cell and option (rows of the gradient table), values
-// against plain loops, and what padding, lengths, directions and carried states promise.
+// against plain loops, and properties of padding, lengths, directions and carried states.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -154,7 +154,8 @@ double element(const Parameter& p, Size row, Size column) {
 }
 double sigma(double x) { return 1 / (1 + std::exp(-x)); }
 
-/// One LSTM layer over one sequence, written as the equations say. `h`, `c` start and end the run.
+/// One LSTM layer over one sequence, written as in the equations. `h` and `c` are the initial
+/// state, and afterwards the final one.
 Rows plain_lstm(const nn::LstmCell& cell, const Rows& x, bool reverse, std::vector<double>* h,
                 std::vector<double>* c) {
   const Size n = static_cast<Size>(h->size());
@@ -286,9 +287,9 @@ TEST_CASE("a cell steps on its own, without begin") {
   check(rnn, {h});
 }
 
-// ---- Promises -----------------------------------------------------------------------------------
+// ---- Properties ---------------------------------------------------------------------------------
 
-TEST_CASE("a padded row is as good as alone, whatever the padding holds") {
+TEST_CASE("a padded row has the results of the row alone, whatever the padding holds") {
   constexpr Size kSteps = 5, kBatch = 3;
   const std::vector<Size> lengths{5, 2, 3};
   Rng rng(13);
@@ -356,7 +357,7 @@ TEST_CASE("a padded row is as good as alone, whatever the padding holds") {
     CHECK(relative_difference(g[i].value(), sums[i]) < 1e-12);
 }
 
-TEST_CASE("a row inside of its length is exact beside one that is over, however large the states") {
+TEST_CASE("an active row is exact beside a finished one, however large the states") {
   Rng rng(13);
   Rnn rnn({.input = 1, .hidden = 1}, rng, nn::RnnOptions{nn::Nonlinearity::relu, false});
   const nn::RnnCell& cell = rnn.cell(0);
@@ -367,7 +368,7 @@ TEST_CASE("a row inside of its length is exact beside one that is over, however 
   };
   // Row 0 goes from 1e8 to 1, where 1e8 + (1 - 1e8) is 0 in float32.
   CHECK(run(0, {1e8, 3, 1, 0}).final[0][0].value().to_vector() == std::vector<double>{1, 3});
-  // Row 1 is over at 1e10; one more step would overflow.
+  // Row 1 is finished at 1e10; one more step would overflow.
   Tape tape;
   const Unrolled over = run(1e30, {0, 1e10, 1, 0});
   CHECK(over.final[0][0].value().to_vector() == std::vector<double>{1, 1e10});
@@ -376,7 +377,7 @@ TEST_CASE("a row inside of its length is exact beside one that is over, however 
   CHECK(cell.weight_ih.gradient().item() == doctest::Approx(2e10 + 2));
 }
 
-TEST_CASE("a carried state makes two runs one") {
+TEST_CASE("two runs with a carried state equal one run") {
   for (const DType dtype : {DType::f32, DType::f64}) {
     Rng rng(17);
     Lstm lstm({.input = 3, .hidden = 6, .layers = 2}, rng);
@@ -391,7 +392,7 @@ TEST_CASE("a carried state makes two runs one") {
   }
 }
 
-TEST_CASE("inside one tape the gradient crosses a carried state") {
+TEST_CASE("on one tape the gradient is propagated through a carried state") {
   Rng rng(17);
   Lstm lstm({.input = 3, .hidden = 4}, rng);
   lstm.to(DType::f64);

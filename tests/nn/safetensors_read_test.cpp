@@ -1,4 +1,4 @@
-// Reading .safetensors files: what is whole, malformed, damaged or something else.
+// Reading .safetensors files that are well-formed, malformed, damaged or of another format.
 #include <hindsight/nn/nn.h>
 
 #include <limits>
@@ -42,7 +42,7 @@ TEST_CASE("whole numbers of every width are read") {
                  "tensor 'c' holds 2, which is not a BOOL"));
 }
 
-TEST_CASE("a malformed file ends in one sentence that names it") {
+TEST_CASE("a malformed file is rejected with one sentence that names it") {
   const Workplace work;
   const std::string path = work.path("bad.safetensors");
   struct Malformed {
@@ -124,7 +124,7 @@ TEST_CASE("a malformed file ends in one sentence that names it") {
   }
 }
 
-TEST_CASE("what is no safetensors file at all") {
+TEST_CASE("files of other formats are rejected") {
   const Workplace work;
   const std::string path = work.path("bad");
   const auto message = [&] { return message_of<FileError>([&] { read_all(path); }); };
@@ -139,7 +139,7 @@ TEST_CASE("what is no safetensors file at all") {
   fs::create_directory(path);
   CHECK(contains(message(), "it is a folder"));
   CHECK(contains(message_of<FileError>([] { read_all("/dev/zero"); }), "it is not a regular file"));
-  // A long header that a sparse file has room for is not read either.
+  // Nor is a long header read that fits into a sparse file.
   work.write("sparse", file_of("", 0));
   const std::uint64_t length = 3'000'000'000;
   std::fstream(work.path("sparse"), std::ios::binary | std::ios::in | std::ios::out)
@@ -149,7 +149,7 @@ TEST_CASE("what is no safetensors file at all") {
                  "at most 100000000 are supported"));
 }
 
-TEST_CASE("damaged files are read or rejected, never worse") {
+TEST_CASE("damaged files are read or rejected, without a crash") {
   const Workplace work;
   const std::string path = work.path("damaged.safetensors");
   save_safetensors(path,
@@ -185,7 +185,7 @@ TEST_CASE("damaged files are read or rejected, never worse") {
         case 4:
           bytes[at] = "0123456789-.,[]{}\":"[below(19)];
           break;
-        default:  // a number of the header changed: past the JSON, into the checks
+        default:  // changes a number in the header, which then passes the JSON parser
           for (std::size_t i = at; i < bytes.size(); ++i) {
             if (std::isdigit(static_cast<unsigned char>(bytes[i]))) {
               bytes[i] = static_cast<char>('0' + below(10));
@@ -203,7 +203,7 @@ TEST_CASE("damaged files are read or rejected, never worse") {
       if (std::strchr(error.what(), '\n')) FAIL("more than one line: " << error.what());
     }
   }
-  CHECK(read > 100);  // bits of the data, spaces, names
+  CHECK(read > 100);  // those with damage in the data, spaces and names
   CHECK(rejected > 1000);
 }
 

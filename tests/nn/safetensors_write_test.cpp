@@ -1,4 +1,4 @@
-// Writing .safetensors files and what comes back; the state of modules; what cannot be written.
+// Writing .safetensors files and reading them back; the state of modules; what cannot be written.
 #include <hindsight/nn/nn.h>
 #include <unistd.h>
 
@@ -20,7 +20,7 @@ struct Readout : Module {
   Parameter scale;
 };
 
-TEST_CASE("tensors come back with every bit") {
+TEST_CASE("tensors are read back bit for bit") {
   const Workplace work;
   const std::string path = work.path("t.safetensors");
   const double strange[] = {0.0,           -0.0,    1e-310, std::numeric_limits<double>::infinity(),
@@ -180,7 +180,7 @@ TEST_CASE("a file that does not fit on the disk leaves the old one") {
   CHECK(work.entries() == 1);
 }
 
-TEST_CASE("saving can be tried before there is anything to save, and leaves no trace") {
+TEST_CASE("check_saving() fails where saving would, and leaves no file") {
   const Workplace work;
   const auto refusal = [](const std::string& path) {
     return message_of<FileError>([&] { check_saving(path); });

@@ -122,7 +122,7 @@ TEST_CASE("Adam and its relatives") {
       "AdamW with another rate",
       [](const std::vector<Parameter>& p) { return AdamW(p, {.learning_rate = 0.05}); },
       [](double w, double g, int t, Memory& m) { return adam(w * (1 - 0.05 * 0.01), g, t, m); });
-  // The largest second moment is state_of: a large gradient once, small ones later.
+  // The largest second moment is remembered: a large gradient once, small ones later.
   for (const bool amsgrad : {false, true}) {
     Subject subject(DType::f64);
     Adam optimizer({subject.parameter}, {.learning_rate = 0.05, .beta2 = 0.5, .amsgrad = amsgrad});
@@ -198,7 +198,7 @@ TEST_CASE("clipping by the global norm") {
     const Variable wanted = Variable(before) - 0.5 / 3 * Variable(gb);
     CHECK(relative_difference(b.parameter.value(), wanted.value()) < 2e-6);
   }
-  // Exactly at the threshold nothing changes; a hair below, it does. 3, 4 -> 5.
+  // A norm at the threshold is not clipped, one slightly above is: 3, 4 -> 5.
   for (const double threshold : {5.0, 4.9999, 0.0}) {
     Parameter w("w", Tensor::from({1, 1}, {2}, DType::f64));
     Sgd sgd({w}, {.learning_rate = 1, .clip_norm = threshold});
@@ -295,7 +295,7 @@ TEST_CASE("gradients that are not finite") {
         CHECK(relative_difference(poisoned.parameter.value(),
                                   Variable(factor * Variable(before)).value()) < 1e-15);
       }
-      // Training goes on.
+      // Training continues.
       CHECK(!poisoned.parameter.has_gradient());
       good.give(gradient_of_step(3));
       poisoned.give(gradient_of_step(4));
@@ -306,7 +306,7 @@ TEST_CASE("gradients that are not finite") {
   }
 }
 
-TEST_CASE("learning rates change, copies made for speed notice") {
+TEST_CASE("learning rates change, and a step changes the parameter's version") {
   Parameter w("w", random_tensor({3, 3}, 1));
   Sgd sgd({w}, {.learning_rate = 0.1});
   CHECK(sgd.learning_rate() == 0.1);

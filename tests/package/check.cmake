@@ -8,7 +8,7 @@ function(run)
 endfunction()
 
 set(options -G "${GENERATOR}" -D CMAKE_CXX_COMPILER=${CXX} -D CMAKE_BUILD_TYPE=Debug -D CMAKE_CXX_FLAGS_DEBUG=-O0)
-# Built afresh where compiler, generator or place are not those of last time.
+# Built from scratch if the compiler, the generator or the folder has changed.
 set(made_with "${SOURCE} ${CXX} ${GENERATOR}")
 set(made_before "")
 if(EXISTS ${WORK}/made_with)

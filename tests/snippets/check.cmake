@@ -1,4 +1,4 @@
-# Fails where a C++ block of the documentation is not marked, or quotes what the source does not say:
+# Fails if a C++ block of the documentation is not marked, or quotes what is not in the source:
 # cmake -D SOURCE=... -D WORK=... -P check.cmake
 cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/snippets.cmake)

@@ -2,7 +2,7 @@
 #
 #   compile=NAME   (part of) a program: the blocks of one NAME in one file are joined, built, run
 #   body=NAME      statements: the same, within main() and after the usual includes
-#   quote=PATH     an excerpt: each part between lines of "..." stands in the source file PATH
+#   quote=PATH     an excerpt: each part between lines of "..." must be in the source file PATH
 #   fragment       neither, for a reason that a comment <!-- fragment: ... --> before it gives
 #
 # hindsight_snippets(ROOT FOLDER names problems) writes FOLDER/NAME.cpp for every program of ROOT's
@@ -18,13 +18,13 @@ using namespace hindsight;
 int main() {
 ]])
 
-# All but spaces and line breaks, in which a quote may differ.
+# The text without white space, in which a quote may differ.
 function(without_layout text result)
   string(REGEX REPLACE "[ \t\r\n]+" "" text "${text}")
   set(${result} "${text}" PARENT_SCOPE)
 endfunction()
 
-# What of a quote is not in the file, or empty.
+# A message about the part of a quote that is not in the file, or "".
 function(check_quote root path code result)
   set(${result} "" PARENT_SCOPE)
   if(NOT EXISTS ${root}/${path})

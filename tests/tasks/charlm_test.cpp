@@ -47,7 +47,7 @@ TEST_CASE("a vocabulary is the distinct bytes in order, negative chars too") {
   }
 }
 
-TEST_CASE("streams are equal stretches of the text, side by side") {
+TEST_CASE("streams are consecutive parts of the text, of equal length") {
   const std::string text = "abcdefghij";  // the last one does not fill three streams
   const Streams streams(text, Vocabulary(text), 3);
   CHECK(streams.length() == 3);
@@ -128,7 +128,7 @@ TEST_CASE("dropout acts in training and not in validation") {
   CHECK(trainer.validate(corpus.valid, always).nats == trainer.validate(corpus.valid, always).nats);
 }
 
-TEST_CASE("a pass ends where it is told to") {
+TEST_CASE("a pass ends when the callback returns false") {
   const Corpus corpus(kText, "x", 16, 4);
   CharTrainer trainer(small_model(corpus), {.chunk = 16});
   int chunks = 0;

@@ -1,4 +1,4 @@
-// `hindsight gradcheck`: every model passes, reports as text and JSON, refusals, Ctrl-C.
+// `hindsight gradcheck`: every model passes; reports as text and JSON, rejected options, Ctrl-C.
 #include <hindsight/autograd/autograd.h>
 
 #include <chrono>
@@ -46,7 +46,7 @@ TEST_CASE("every model of the list passes, with layers, directions, lengths, sec
   CHECK(work.run(fast).out == first.out);
 }
 
-TEST_CASE("status 1 where something does not agree, and the report as JSON") {
+TEST_CASE("status 1 if something does not agree, and the report as JSON") {
   const Workplace work;
   const Words small = with({"--model", "rnn", "--steps", "2", "--hidden", "2", "--json", "r.json"});
   REQUIRE(work.run(small).status == 0);
@@ -62,7 +62,7 @@ TEST_CASE("status 1 where something does not agree, and the report as JSON") {
   CHECK(passed["unresolved"] == 0);
   CHECK(!passed.contains("warning"));
 
-  Words strict = small;  // more than differences can tell
+  Words strict = small;  // a smaller tolerance than differences can resolve
   strict.insert(strict.end(), {"--tolerance", "1e-14"});
   const Outcome outcome = work.run(strict);
   CHECK(outcome.status == 1);
@@ -71,7 +71,7 @@ TEST_CASE("status 1 where something does not agree, and the report as JSON") {
   CHECK(Json::parse(work.read("r.json"))["passed"] == false);
 }
 
-TEST_CASE("the culprit, kinks and what is not finite, as JSON") {
+TEST_CASE("the culprit, kinks and numbers that are not finite, as JSON") {
   const Parameter w("w", Tensor::from({1, 0, 2}, {3}, DType::f64));
   const auto report = [&](const std::function<Variable()>& f) {
     return Json::parse(tasks::gradcheck_json(check_gradients(f, {w})));
@@ -129,9 +129,9 @@ TEST_CASE("what is rejected: status 1 and one sentence") {
   rejected({"--model", "lstm", "--json", std::string(256, 'r')}, "': File name too long");
 }
 
-/// Whether a process handles SIGINT itself by now.
+/// Whether a process already handles SIGINT.
 bool catches_interrupt(pid_t process) {
-  // Until it is replaced by the program, the process is a copy of this one, which catches it too.
+  // Until exec, the process is a copy of this one, which handles it too.
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::path exe = fs::read_symlink("/proc/" + std::to_string(process) + "/exe", error);

@@ -1,10 +1,10 @@
-// tasks/setup.sh: packages that are missing where apt-get cannot help, and what a build shows.
+// tasks/setup.sh: packages that are missing when apt-get fails, and the output of a build.
 #include "program.h"
 
 namespace hindsight::test {
 namespace {
 
-/// install_packages where `missing` is not installed; apt-get and sudo fail.
+/// Runs install_packages when `missing` is not installed and apt-get and sudo fail.
 Outcome install(const Workplace& work, const std::string& missing, const std::string& user) {
   work.write("apt-get", "#!/bin/sh\necho no network >&2\nexit 100\n");
   std::filesystem::permissions(work.path("apt-get"), std::filesystem::perms::owner_all);
@@ -24,7 +24,7 @@ Outcome install(const Workplace& work, const std::string& missing, const std::st
       "bash", {"-c", script, HINDSIGHT_SOURCE_DIR "/tasks/setup.sh", missing, user}));
 }
 
-TEST_CASE("a missing optional package stops nothing, a required one does") {
+TEST_CASE("a missing required package ends the run, an optional one does not") {
   const Workplace work;
   for (const char* user : {"0", "1000"}) {  // root, and somebody without the right to sudo
     const Outcome optional = install(work, "libdnnl-dev", user);

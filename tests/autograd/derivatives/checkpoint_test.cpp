@@ -1,5 +1,6 @@
-// Checkpoints: gradients equal those of the plain run for every kind of run, memory grows as the
-// root of the length, random numbers repeat, and what cannot be run again is rejected.
+// Checkpoints: gradients equal those of the plain run for every kind of run, memory grows with the
+// square root of the length, random numbers repeat, and functions that cannot be rerun are
+// rejected.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -11,7 +12,7 @@ Parameter weight(const Shape& shape, std::uint64_t seed, DType dtype = DType::f6
   return Parameter("w", random_tensor(shape, seed, dtype));
 }
 
-/// Gradients of the parameters by backward().
+/// The gradients of the parameters by backward().
 std::vector<Tensor> swept(const std::function<Variable()>& loss,
                           const std::vector<Parameter>& parameters) {
   for (Parameter p : parameters) p.clear_gradient();
@@ -63,7 +64,7 @@ void check_alike(const std::vector<Tensor>& got, const std::vector<Tensor>& want
   }
 }
 
-/// Products with the Jacobian and the Hessian along fixed directions: forward mode, and back.
+/// Products with the Jacobian and the Hessian along fixed directions, by forward and reverse mode.
 std::vector<Tensor> products(const std::function<Variable()>& loss,
                              const std::vector<Parameter>& parameters) {
   std::vector<Tensor> directions;
@@ -98,7 +99,7 @@ TEST_CASE("one output, parameters found inside, captured Variables and constants
   check_all_sweeps(loss(false), loss(true), {u, v});
   Tape tape;
   const Variable y = loss(true)();
-  CHECK(tape.operations() < 10);  // of the segment: one, and one for its output
+  CHECK(tape.operations() < 10);  // the segment has one, and one for its output
 }
 
 TEST_CASE("several outputs: computed, constant, an input itself, a view, one that is not used") {
@@ -158,7 +159,7 @@ TEST_CASE("derivatives of first and second order against differences") {
                           {random_tensor({5}, 1)});
 }
 
-TEST_CASE("where nothing records, the function is just called") {
+TEST_CASE("when nothing is recording, the function is just called") {
   const Parameter w = weight({3}, 1);
   int runs = 0;
   const auto f = [&](In in) {
@@ -172,7 +173,7 @@ TEST_CASE("where nothing records, the function is just called") {
   CHECK(runs == 2);
 }
 
-TEST_CASE("what a function computed elsewhere is constant afterwards") {
+TEST_CASE("values that a function stores elsewhere are constants afterwards") {
   const Parameter w = weight({3}, 1);
   Tape tape;
   Variable inside;
@@ -186,7 +187,7 @@ TEST_CASE("what a function computed elsewhere is constant afterwards") {
   CHECK(y.recorded());
 }
 
-TEST_CASE("random numbers are drawn again as they were") {
+TEST_CASE("random numbers repeat in the second run") {
   const Parameter w = weight({40}, 1);
   const Variable start(random_tensor({5, 40}, 2));
   const auto loss = [&](Rng& rng, bool checkpoints) {
@@ -202,7 +203,7 @@ TEST_CASE("random numbers are drawn again as they were") {
     Rng a(7), b(7);
     check_alike(way([&] { return loss(a, true) + square(loss(a, true)); }, {w}),
                 way([&] { return loss(b, false) + square(loss(b, false)); }, {w}));
-    CHECK(a.bits() == b.bits());  // the sweeps leave it as it was
+    CHECK(a.bits() == b.bits());  // the sweeps restore its state
   }
 }
 
@@ -257,7 +258,7 @@ TEST_CASE("every kind of recurrent network has the gradients of its plain run") 
       INFO("every ", every);
       for (const auto& way : {swept, asked, second}) {
         if (way == second && every != 3) continue;
-        Losses plain(kind), checkpointed(kind);  // alike, with random numbers of their own
+        Losses plain(kind), checkpointed(kind);  // equal, each with its own random numbers
         const std::vector<Tensor> wanted = way([&] { return plain(0); }, plain.lstm.parameters());
         check_alike(way([&] { return checkpointed(every); }, checkpointed.lstm.parameters()),
                     wanted, way == second ? 1e-10 : 1e-12);
@@ -266,7 +267,7 @@ TEST_CASE("every kind of recurrent network has the gradients of its plain run") 
   }
 }
 
-/// Draws in every step: recurrent dropout.
+/// A cell that draws in every step: recurrent dropout.
 struct DroppingCell : nn::Cell {
   Parameter u = parameter("u", random_tensor({6, 6}, 3));
   mutable Rng rng{9};
@@ -289,7 +290,7 @@ TEST_CASE("a cell that draws random numbers") {
   check_alike(gradient(4), gradient(0));
 }
 
-TEST_CASE("symbols as inputs, and a model that is gone before the sweep") {
+TEST_CASE("symbols as inputs, and a model that is destroyed before the sweep") {
   const Indices symbols(std::vector<int>{0, 1, 2, 3, 3, 1, 0, 2, 2, 1}, {5, 2});
   const auto gradient = [&](Size every) {
     Rng rng(1);
@@ -308,7 +309,7 @@ TEST_CASE("symbols as inputs, and a model that is gone before the sweep") {
   check_alike(gradient(2), gradient(0), 1e-6);
 }
 
-/// Peak of the pool over a sweep of `steps` steps, beyond what was there.
+/// The peak of the pool's bytes over a run and its sweep of `steps` steps, beyond those before.
 Size peak_of(Size steps, Size every) {
   Rng rng(1);
   nn::Rnn rnn({.input = 1, .hidden = 32}, rng);
@@ -321,8 +322,8 @@ Size peak_of(Size steps, Size every) {
   return pool::statistics().peak_bytes - before;
 }
 
-TEST_CASE("memory grows as the root of the length") {
-  peak_of(100, 10);  // the parameters' gradients, transposed copies
+TEST_CASE("memory grows with the square root of the length") {
+  peak_of(100, 10);  // allocates the parameters' gradients and transposed copies
   const double plain = static_cast<double>(peak_of(1600, 0)),
                small = static_cast<double>(peak_of(400, 20)),
                large = static_cast<double>(peak_of(1600, 40)),
@@ -332,7 +333,7 @@ TEST_CASE("memory grows as the root of the length") {
   CHECK(larger / large < 2.2);
 }
 
-TEST_CASE("a function that computes something else the second time is rejected") {
+TEST_CASE("a function that computes something different the second time is rejected") {
   const Parameter w = weight({3}, 1);
   const auto message = [&](const auto& f) {
     Tape tape;

@@ -1,4 +1,4 @@
-// What the derivative calls say of bad input.
+// Messages of the derivative calls for bad input.
 #include "support.h"
 
 namespace hindsight::test {
@@ -65,7 +65,7 @@ TEST_CASE("an operation that cannot be differentiated twice is named") {
   }
 }
 
-TEST_CASE("inputs of a tangent that cannot be are named") {
+TEST_CASE("invalid inputs of a tangent are named") {
   Tape tape;
   const Variable x = tape.watch(Tensor::full({3}, 2)), one(Tensor::full({3}, 1));
   CHECK(message_of<TapeError>([&] {
@@ -86,7 +86,7 @@ TEST_CASE("inputs of a tangent that cannot be are named") {
         }) == "gradient: no output depends on input 1, the parameter w");
 }
 
-TEST_CASE("a tangent of one factor alone can be looked at") {
+TEST_CASE("a tangent of one factor alone can be traced") {
   Tape tape;
   const Variable x = tape.watch(Tensor::full({3}, 2)), constant(Tensor::full({3}, 3));
   const Variable y = x * constant;
@@ -106,7 +106,7 @@ TEST_CASE("a tangent of one factor alone can be looked at") {
         }).find("matmul: produced inf at [0, 0]") == 0);
 }
 
-TEST_CASE("tangents that are not kept leave no memory behind") {
+TEST_CASE("tangents that are not held release their memory") {
   Tape tape;
   const Variable x = tape.watch(random_tensor({50, 50}, 1)), along(random_tensor({50, 50}, 2));
   const Variable y = softmax(x * 2);
@@ -116,7 +116,7 @@ TEST_CASE("tangents that are not kept leave no memory behind") {
   CHECK(pool::statistics().bytes_in_use == before);
 }
 
-TEST_CASE("what a product returns is its own memory") {
+TEST_CASE("the result of a product has its own memory") {
   const Parameter p("p", Tensor::full({2}, 1));
   const JvpResult moved = jvp([&] { return Variable(p); }, {p}, {Tensor::full({2}, 3)});
   moved.value.set(0, 99);

@@ -1,5 +1,5 @@
-// Derivatives in one call: against differences, against each other, against dense matrices, of
-// functions and of models; third order.
+// Derivatives in one call, of functions and of models, against differences, each other and dense
+// matrices; third order.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -17,7 +17,7 @@ double dot(const Tensors& a, const Tensors& b) {
   return total;
 }
 
-/// Everything in one column, so that tensors are compared as one.
+/// All tensors in one column, to be compared at once.
 Tensor flat(const Tensors& tensors) {
   Size count = 0, next = 0;
   for (const Tensor& t : tensors) count += t.elements();
@@ -35,7 +35,7 @@ Tensor transposed_product(const Tensor& m, const Tensor& v) {
   return matmul(transpose(Variable(m)), Variable(v)).value();
 }
 
-/// A model whose derivatives are asked for, with directions to ask along.
+/// A model with directions for its derivatives.
 struct Subject {
   std::vector<Parameter> parameters;
   std::function<Variable()> outputs;
@@ -83,7 +83,7 @@ struct LstmSubject : Subject {
   nn::Lstm lstm;
   nn::Linear readout;
 
-  static constexpr Size kWide = 48;  // times 48 rows: where gradients are lent (lenders.h)
+  static constexpr Size kWide = 48;  // times 48 rows: enough for shared gradients
 
   explicit LstmSubject(Network network, DType dtype = DType::f64)
       : lstm({.input = 3,
@@ -116,7 +116,7 @@ Tensors gradient_of(const Subject& s) {
   return vjp(s.as_loss(), s.parameters, Tensor::full({}, 1, s.v[0].dtype())).gradients;
 }
 
-/// Every product of a model against differences, dense matrices and each other.
+/// Compares every product of a model with differences, dense matrices and each other.
 void check_products(Subject& s) {
   const Tensors hv = hessian_vector_product(s.as_loss(), s.parameters, s.v);
   const Tensors hw = hessian_vector_product(s.as_loss(), s.parameters, s.w);
@@ -172,7 +172,7 @@ TEST_CASE("products of a wide LSTM, whose gradients share memory, agree with dif
   LstmSubject s(Network::wide);
   const Tensors hv = hessian_vector_product(s.as_loss(), s.parameters, s.v);
   CHECK(relative_difference(flat(hv), s.difference([&] { return flat(gradient_of(s)); })) < 1e-6);
-  // With zeros for the other directions, or without these: some addends have no tangent.
+  // With zeros for the other directions, or without them, so that some addends have no tangent.
   Tensors zeros;
   for (const Tensor& v : s.v) zeros.push_back(Tensor::zeros(v.shape(), DType::f64));
   zeros[1] = s.v[1];
@@ -205,7 +205,7 @@ TEST_CASE("the third order of an unrolled LSTM is the difference of the second")
   }
 }
 
-TEST_CASE("tangents of tangents are the second derivative, and can go back too") {
+TEST_CASE("tangents of tangents are the second derivative, and can be differentiated in reverse") {
   LstmSubject s(Network::plain);
   Tape tape;
   const std::vector<Variable> at(s.parameters.begin(), s.parameters.end());
@@ -220,7 +220,7 @@ TEST_CASE("tangents of tangents are the second derivative, and can go back too")
   CHECK(relative_difference(flat(third), flat(third_order(s))) < 1e-10);
 }
 
-TEST_CASE("where outputs are linear and the loss is quadratic, Gauss-Newton is the Hessian") {
+TEST_CASE("for linear outputs and a quadratic loss, Gauss-Newton is the Hessian") {
   Subject s;
   s.parameters = {Parameter("weight", random_tensor({4, 3}, 1)),
                   Parameter("bias", random_tensor({4}, 2))};
@@ -316,7 +316,7 @@ TEST_CASE("a Jacobian is the same by rows and by columns") {
   CHECK(wide.at(1) == doctest::Approx(2 * x.at(1)));
 }
 
-TEST_CASE("what a function does not depend on gets zeros, and no parameter's gradient is touched") {
+TEST_CASE("derivatives by what a function does not depend on are zeros; gradients are untouched") {
   Parameter used("used", random_tensor({3}, 1)), idle("idle", random_tensor({2, 2}, 2));
   {
     Tape tape;
@@ -339,7 +339,7 @@ TEST_CASE("what a function does not depend on gets zeros, and no parameter's gra
   CHECK(dot(hessian_vector_product(sums, {used, idle}, v), v) == 0);
 }
 
-TEST_CASE("the steps of a sequence that nothing moves have the tangent zero") {
+TEST_CASE("the steps of a sequence that do not depend on the input have the tangent zero") {
   const Tensor x = random_tensor({2}, 1), v = random_tensor({2}, 2);
   const Function f = [](In in) {
     Sequence steps(3);
@@ -353,7 +353,7 @@ TEST_CASE("the steps of a sequence that nothing moves have the tangent zero") {
   CHECK(tangent.at(5) == doctest::Approx(2 * x.at(1) * v.at(1)));
 }
 
-TEST_CASE("a walk that is not recorded leaves the tape as it was") {
+TEST_CASE("a forward sweep that is not recorded leaves the tape as it was") {
   Tape tape;
   const Variable x = tape.watch(random_tensor({3}, 1)), v(random_tensor({3}, 2));
   const Variable y = softmax(x) * tanh(x);

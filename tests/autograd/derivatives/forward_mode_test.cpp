@@ -1,5 +1,5 @@
 // Forward mode through recurrent functions whose carried state is read by operations that need its
-// value: the state was released, and comes back from sequences that several operations fill.
+// value: the state was released, and is recomputed from sequences that several operations fill.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -17,7 +17,7 @@ Variable normalised(const Variable& h) {
   return layer_norm(h, one, Tensor::zeros(one.shape(), h.dtype()));
 }
 
-// Operations without a forward rule of their own: their recorded backward is transposed.
+// Operations without their own forward rule: their recorded backward is transposed.
 const Named kReaders[] = {
     {"softmax", [](const Variable& h) { return softmax(h); }},
     {"log_softmax", [](const Variable& h) { return log_softmax(h); }},
@@ -32,7 +32,7 @@ constexpr Size kSteps = 4, kBatch = 2, kHidden = 4;
 
 Variable zeros() { return Variable(Tensor::zeros({kBatch, kHidden}, DType::f64)); }
 
-/// How the steps of a sequence are put and what of it the function returns.
+/// How the steps of a sequence are put, and which part of it the function returns.
 struct Form {
   const char* name;
   Variable (*run)(const Variable& x, const Named& reader);
@@ -82,7 +82,7 @@ const Form kForms[] = {
      }},
 };
 
-/// The tangent against differences, and its own tangent and gradient against the second order.
+/// Compares the tangent with differences, and its own tangent and gradient with the second order.
 void check_forward(const Function& f, const Shape& shape) {
   const Tensor x = random_tensor(shape, 3), v = random_tensor(shape, 4),
                w = random_tensor(shape, 5);
@@ -107,7 +107,7 @@ void check_forward(const Function& f, const Shape& shape) {
   CHECK(relative_difference(tape.tangent({g}, {in}, {v})[0].value(), hv) < 1e-10);
 }
 
-TEST_CASE("tangents pass operations that read a released state") {
+TEST_CASE("tangents through operations that read a released state") {
   for (const Named& reader : kReaders) {
     for (const Form& form : kForms) {
       INFO(std::string(reader.name), ", ", std::string(form.name));
@@ -116,9 +116,9 @@ TEST_CASE("tangents pass operations that read a released state") {
   }
 }
 
-TEST_CASE("what is flat everywhere is a constant in tangents, however steep the slope towards it") {
-  // The derivative of pow(x, 3) has an exponent that is 2 but at x = 0. By it, the slope at x < 0
-  // is not a number.
+TEST_CASE("functions that are flat everywhere are constants in tangents") {
+  // The derivative of pow(x, 3) has an exponent that is 2 except at x = 0. The derivative by this
+  // exponent is NaN at x < 0.
   const Function cube = [](In in) { return pow(in[0], 3); };
   const Function product = [](In in) { return Variable(pow(1.7, in[0]) * pow(in[0], 3)); };
   const Function chosen = [](In in) {

@@ -1,5 +1,5 @@
-// A sweep of a tape within another sweep of the same tape: from gradient hooks, from functions of
-// checkpoints that run again, in forward mode.
+// A sweep of a tape within another sweep of the same tape: from gradient hooks, from checkpointed
+// functions that are rerun, in forward mode.
 #include <optional>
 
 #include "support.h"
@@ -9,7 +9,7 @@ namespace {
 
 const Tensor kStart = random_tensor({3, 4}, 1), kWeight = random_tensor({4, 4}, 2);
 
-/// How the gradient of the loss is asked for.
+/// How the gradient of the loss is computed.
 enum class How { gradient, backward, recorded };
 
 /// Gradients of `loss` by p and w.
@@ -49,7 +49,7 @@ struct Hooked {
   }
 };
 
-TEST_CASE("a hook looks at another gradient of the same tape") {
+TEST_CASE("a hook computes another gradient of the same tape") {
   for (const How how : {How::gradient, How::backward, How::recorded}) {
     Hooked plain([](Hooked&, const Variable&) {});
     const auto wanted = gradients_of(plain.tape, plain.loss, plain.p, plain.w, how);
@@ -71,7 +71,7 @@ TEST_CASE("a hook looks at another gradient of the same tape") {
   }
 }
 
-TEST_CASE("a hook looks along a tangent of the same tape") {
+TEST_CASE("a hook computes a tangent of the same tape") {
   Hooked plain([](Hooked&, const Variable&) {});
   const auto wanted = gradients_of(plain.tape, plain.loss, plain.p, plain.w, How::gradient);
   Hooked looking([&](Hooked& self, const Variable&) {
@@ -205,7 +205,7 @@ TEST_CASE("a gradient penalty within a checkpoint") {
 }
 
 TEST_CASE("gradient penalties on the states of a sequence, each step in a checkpoint") {
-  constexpr Size kSteps = 24;  // of a time that doubled with each step this would never end
+  constexpr Size kSteps = 24;  // if the time doubled with each step, this would never end
   const auto loss_of = [](const Variable& p, const Parameter& w, bool check) {
     Sequence s(kSteps);
     Variable h = p, total(Tensor::zeros({}, DType::f64));

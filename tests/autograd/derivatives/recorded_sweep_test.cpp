@@ -1,5 +1,5 @@
-// What a sweep finds and what it leaves behind: values it needs again, sweeps that throw half-way,
-// gradients of the wrong kind.
+// Recorded sweeps: values that must be recomputed, sweeps that throw half-way, gradients of the
+// wrong shape or type.
 #include <hindsight/nn/nn.h>
 
 #include <memory>
@@ -13,7 +13,7 @@ Parameter weight(const Shape& shape, std::uint64_t seed = 1, DType dtype = DType
   return Parameter("w", random_tensor(shape, seed, dtype));
 }
 
-/// x itself, throwing forward or backward while told to.
+/// Copies x; forward or backward throws on request.
 Variable fragile(const Variable& x, const bool* forward_throws, const bool* backward_throws) {
   return apply(
       "fragile", {x}, Save::nothing, x.shape(), x.dtype(),
@@ -27,7 +27,7 @@ Variable fragile(const Variable& x, const bool* forward_throws, const bool* back
       });
 }
 
-TEST_CASE("a recorded sweep finds constants of other tapes that nobody holds any more") {
+TEST_CASE("a recorded sweep reads constants of other tapes that nothing else holds") {
   const Parameter w = weight({3}, 1), u = weight({3}, 2);
   for (const bool outer_lives : {false, true}) {
     INFO("the other tape lives ", outer_lives);
@@ -45,7 +45,7 @@ TEST_CASE("a recorded sweep finds constants of other tapes that nobody holds any
   }
 }
 
-TEST_CASE("values that were released are computed again once, not at each recorded sweep") {
+TEST_CASE("released values are recomputed once, not in each recorded sweep") {
   int runs = 0;
   const Parameter w = weight({3});
   Tape tape;
@@ -62,7 +62,7 @@ TEST_CASE("values that were released are computed again once, not at each record
   CHECK(runs <= 1);
 }
 
-TEST_CASE("a gradient() that throws leaves no product behind for the next one") {
+TEST_CASE("a gradient() that throws leaves no deferred product for the next one") {
   bool forward_throws = false, backward_throws = true;
   const Parameter w = weight({3, 4}), v = weight({2, 3}, 2);
   Tape tape;
@@ -80,7 +80,7 @@ TEST_CASE("a gradient() that throws leaves no product behind for the next one") 
   CHECK(relative_difference(w.gradient(), wanted) < 1e-14);
 }
 
-TEST_CASE("a backward() that throws uses the tape up and leaves no half of a sum") {
+TEST_CASE("a backward() that throws consumes the tape and leaves no partial sum") {
   bool forward_throws = false, backward_throws = true;
   const Parameter w = weight({3, 4}), v = weight({2, 3}, 2);
   Tape tape;
@@ -100,7 +100,7 @@ TEST_CASE("a backward() that throws uses the tape up and leaves no half of a sum
                             Variable(2 * matmul(transpose(x), matmul(x, m))).value()) < 1e-14);
 }
 
-TEST_CASE("a recorded sweep that cannot bring a value back changes nothing") {
+TEST_CASE("a recorded sweep that cannot recompute a value changes nothing") {
   bool forward_throws = false, backward_throws = false;
   const Parameter w = weight({3}), v = weight({3}, 2);
   Tape tape;
@@ -119,7 +119,7 @@ TEST_CASE("a recorded sweep that cannot bring a value back changes nothing") {
   CHECK(relative_difference(w.gradient(), wanted) < 1e-14);
 }
 
-TEST_CASE("a recorded sweep that cannot bring a value back leaves backward() as it was") {
+TEST_CASE("a recorded sweep that cannot recompute a value does not affect backward()") {
   bool forward_throws = false, backward_throws = false;
   const Parameter w = weight({3}), v = weight({3}, 2);
   Tape tape;
@@ -158,7 +158,7 @@ TEST_CASE("gradients of the wrong type or shape are rejected") {
   }
 }
 
-TEST_CASE("a parameter that changed its type while it was recorded is rejected") {
+TEST_CASE("a parameter that was converted while it was recorded is rejected") {
   Parameter w("layer.w", random_tensor({3}, 1, DType::f32));
   Tape tape;
   const Variable loss = sum(square(w));
@@ -173,7 +173,7 @@ TEST_CASE("a parameter that changed its type while it was recorded is rejected")
   CHECK(relative_difference(w.gradient(), Variable(2 * Variable(w.value())).value()) < 1e-6);
 }
 
-/// Copies the input; cannot be copied itself while told so.
+/// Copies the input; copying the functor throws on request.
 struct Uncopyable {
   const bool* rejects;
   explicit Uncopyable(const bool* when) : rejects(when) {}

@@ -1,5 +1,5 @@
-// Elementwise functions at the ends of their range and where branches meet; simd_math_test.cpp is
-// on all of it.
+// Elementwise functions at the ends of their range and where branches meet; simd_math_test.cpp
+// covers the rest.
 #include "support.h"
 
 namespace hindsight::test {
@@ -73,7 +73,7 @@ TEST_CASE("comparisons") {
         std::vector<double>{0, 0, 0, 0});
 }
 
-TEST_CASE("where does not look at what it leaves out") {
+TEST_CASE("where ignores the elements it does not select") {
   const Variable mask = line({1, 0, 1, 0}), x = line({1, NAN, 3, kInf}),
                  y = line({NAN, 5, kInf, 7});
   CHECK(values(where(mask, x, y)) == std::vector<double>{1, 5, 3, 7});

@@ -1,5 +1,5 @@
-// Gradients that share memory: addends get the same gradient, which is written once. What else is
-// done with one of them must not show in the other. And products whose rows are kept apart.
+// Gradients that share memory: addends get the same gradient, which is written once. A contribution
+// to one of them must not show in the other. Also: products with padded rows.
 #include <hindsight/nn/lstm.h>
 #include <hindsight/nn/rnn.h>
 #include <hindsight/optim/optim.h>
@@ -9,10 +9,10 @@
 namespace hindsight::test {
 namespace {
 
-// Values that are not leaves, so that their gradients are the sweep's own.
+// A value that is not a leaf, so that its gradient belongs to the sweep.
 Variable own(const Variable& x) { return Variable(2.0 * x); }
 
-// Large enough for it to be worth finding out who lends.
+// The sizes are large enough for gradients to be shared.
 TEST_CASE("addends share a gradient") {
   run({
       {"two", [](In x) { return tanh(own(x[0]) + own(x[1])); }, {{33, 65}, {33, 65}}},
@@ -45,13 +45,13 @@ TEST_CASE("addends share a gradient") {
          return tanh(chunk<2>(p)[0] + chunk<2>(n)[0]) * sigmoid(chunk<2>(q)[1] + chunk<2>(n)[1]);
        },
        {{33, 130}, {33, 130}, {33, 130}}},
-      {"a step of a sequence lends",
+      {"a step of a sequence is the lender",
        [](In x) {
          const Variable steps = own(x[0]);
          return tanh(steps[1] + own(x[1])) * sigmoid(own(x[2]) + steps[0]);
        },
        {{2, 33, 65}, {33, 65}, {33, 65}}},
-      {"a value that lends here and borrows there",
+      {"a value that is a lender here and a borrower there",
        [](In x) {
          const Variable steps = own(x[0]), halves = own(x[1]);
          const auto [a, b] = chunk<2>(halves);
@@ -61,7 +61,7 @@ TEST_CASE("addends share a gradient") {
   });
 }
 
-TEST_CASE("a shared gradient that something is added to") {
+TEST_CASE("a shared gradient that receives another contribution") {
   run({
       {"to the lender, before",
        [](In x) {
@@ -154,7 +154,7 @@ TEST_CASE("a shared gradient that something is added to") {
   });
 }
 
-TEST_CASE("gradients asked for do not share memory") {
+TEST_CASE("gradients that the caller receives do not share memory") {
   Tape tape;
   const Variable a = tape.watch(random_tensor({33, 65}, 1)),
                  b = tape.watch(random_tensor({33, 65}, 2));
@@ -163,8 +163,7 @@ TEST_CASE("gradients asked for do not share memory") {
   CHECK(!(g[0].value().buffer() == g[1].value().buffer()));
 }
 
-// Deferred weight gradients refer to shared memory: what is added to the lender later, while they
-// wait, must not reach them.
+// Deferred weight gradients read shared memory: a later contribution to it must not reach them.
 TEST_CASE("weights whose products share their gradient with the input") {
   struct Cell : nn::Cell {
     Parameter w, u;
@@ -187,7 +186,7 @@ TEST_CASE("weights whose products share their gradient with the input") {
   check_float_like_double(f, {random_tensor({4, 33, 3}, 4)}, network.parameters());
 }
 
-TEST_CASE("rows a multiple of 4096 bytes are kept apart") {
+TEST_CASE("rows of a multiple of 4096 bytes are padded") {
   const Variable x(random_tensor({3, 4}, 1)), w(random_tensor({4, 512}, 2));
   const Variable y = matmul(x, w);
   CHECK(y.shape() == Shape{3, 512});
@@ -210,8 +209,8 @@ TEST_CASE("rows a multiple of 4096 bytes are kept apart") {
   });
 }
 
-/// In double the rows of these networks' products are padded, in float32 they are not; both must
-/// agree, as must several blocks of rows and one.
+/// In double the rows of these networks' products are padded, in float32 they are not. Both must
+/// agree, and so must one block of rows and several.
 TEST_CASE("networks with padded rows") {
   Rng rng(5);
   nn::Rnn rnn({.input = 3, .hidden = 512}, rng);

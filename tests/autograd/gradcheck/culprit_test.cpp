@@ -1,6 +1,6 @@
-// The search for the operation to blame runs each operation again with one of its inputs moved: its
-// forward function must read nothing but its inputs. Whatever stands on the tape before a mistake
-// is not blamed. (The gradient table asks the same of every operation: support.h.)
+// The search for the operation to blame reruns each operation with one of its inputs perturbed, so
+// its forward function must read nothing but its inputs. Operations on the tape before a mistake
+// must not be blamed. (The gradient table checks the same for every operation: support.h.)
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -8,7 +8,7 @@
 namespace hindsight::test {
 namespace {
 
-/// Blames the planted function and nothing before it.
+/// Checks that the planted function is blamed and nothing before it.
 void check_blames_planted(const Function& f, const std::vector<Tensor>& inputs,
                           const std::vector<Parameter>& parameters = {},
                           const CheckOptions& options = {}) {
@@ -50,7 +50,7 @@ TEST_CASE("symbols and embeddings before a mistake") {
 }
 
 TEST_CASE("a tangent before a mistake") {
-  // In an evaluation of the check no tape is there: the function brings its own.
+  // When the check evaluates values there is no tape: the function makes its own.
   const auto slope_along = [](const Variable& x) {
     std::optional<Tape> own;
     if (!Tape::current()) own.emplace();
@@ -66,7 +66,7 @@ TEST_CASE("a tangent before a mistake") {
                        {.fast = true});
 }
 
-TEST_CASE("a hook before a mistake that looks at another gradient of the same tape") {
+TEST_CASE("a hook before a mistake that computes another gradient of the same tape") {
   const Function looking = [](In in) {
     const Variable x = tanh(in[0]);
     if (!x.recorded()) return Variable(sum(x * x));
@@ -85,14 +85,14 @@ std::int64_t held_by(const std::function<Variable()>& f, Variable* result) {
   return pool::statistics().bytes_in_use - before;
 }
 
-TEST_CASE("a table is not kept for the rows that were taken from it") {
+TEST_CASE("a table is not saved for the rows that were taken from it") {
   const Indices rows(std::vector<int>{5, 0, 5});
   const Tensor values = random_tensor({1000, 256}, 1, DType::f32);
   Tape tape;
   const Variable x = tape.watch(values);
   Variable taken;
   CHECK(held_by([&] { return take(2 * x, rows); }, &taken) < 64 << 10);
-  // It is computed once more where a recorded sweep needs it.
+  // It is recomputed when a recorded sweep needs it.
   const Variable g = tape.gradient(sum(taken * taken), {x}, {.create_graph = true})[0];
   CHECK(g.value().at(5 * 256) == doctest::Approx(16 * values.at(5 * 256)));  // taken twice
   const Variable again = tape.gradient(sum(g * g), {x})[0];

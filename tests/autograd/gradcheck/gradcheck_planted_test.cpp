@@ -1,5 +1,5 @@
-// Ten broken derivatives, planted in operations of a user's own, and state that is carried wrongly:
-// the gradient check catches each, and names the operation, its input and its time step.
+// Ten wrong derivatives, planted in a user's operations, and state that is carried wrongly: the
+// gradient check finds each, and names the operation, its input and its time step.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -9,7 +9,7 @@ namespace {
 
 enum class Mistake { none, sign, missing_term, factor, reads_output, wrong_curvature };
 
-/// x^2, whose derivative is wrong where it is itself derived.
+/// x^2, with half its derivative.
 struct WrongSquare {
   static constexpr const char* kName = "wrong_square";
   template <class X>
@@ -71,7 +71,7 @@ CheckReport check_planted(const std::function<Variable(const Variable&)>& plante
       {random_tensor({3, 4}, 1)}, {w}, options);
 }
 
-/// The report blames an operation's backward, and says where it is.
+/// Checks that the report blames the backward of an operation and says where it is.
 void check_blamed(const CheckReport& report, const std::string& operation,
                   const std::string& input = "input 0") {
   INFO(report.to_string());
@@ -118,7 +118,7 @@ TEST_CASE("right to first order, wrong to second") {
   }
 }
 
-TEST_CASE("a derivative that is cut off to second order only") {
+TEST_CASE("a derivative that is detached to second order only") {
   const CheckReport report = check_planted(
       [](const Variable& h) {
         return apply(
@@ -138,7 +138,7 @@ TEST_CASE("a derivative that is cut off to second order only") {
   CHECK(report.culprit->in_sweep);
 }
 
-/// a b^T, or with the gradient of b the wrong way round.
+/// a b^T, or the same with a transposed gradient of b.
 Variable product(const Variable& a, const Variable& b, Mistake mistake) {
   return apply(
       "product", {a, b}, Save::inputs, Shape{a.size(0), b.size(0)}, a.dtype(),
@@ -170,7 +170,7 @@ TEST_CASE("a wrong transpose: of a parameter, which is named") {
   CHECK(report.name == "cell.w");
 }
 
-/// Row t of the result is row t - 1 of x. The gradient goes `back` rows: 1 is right.
+/// Row t of the result is row t - 1 of x. The gradient is shifted by `back` rows: 1 is right.
 Variable delayed(const Variable& x, Size back) {
   const auto move = [](const Variable& from, Size steps) {
     const Tensor to = Tensor::zeros(from.shape(), from.dtype());
@@ -192,7 +192,7 @@ TEST_CASE("a gradient one time step off") {
   check_blamed(check_planted([](const Variable& h) { return delayed(h, 2); }), "delayed");
 }
 
-/// x + row for every row of x; where asked for, the row's gradient is that of one row only.
+/// x + row for every row of x; on request, the row's gradient is that of one row only.
 Variable add_row(const Variable& x, const Variable& row, Mistake mistake) {
   return apply(
       "add_row", {x, row}, Save::nothing, x.shape(), x.dtype(),
@@ -212,7 +212,7 @@ TEST_CASE("a sum over a repeated axis that is missing") {
     return [&bias, mistake](const Variable& h) { return add_row(h, bias, mistake); };
   };
   CHECK(check_planted(add(Mistake::none)).passed);
-  // The check does not ask for the gradient of the bias, so nothing of what it asks for is wrong.
+  // The check does not compute the gradient of the bias, and all others are right.
   CHECK(check_planted(add(Mistake::missing_term)).passed);
   const CheckReport report = check_gradients(
       [&](In x) {
@@ -275,7 +275,7 @@ TEST_CASE("a gradient dropped for one input") {
         {random_tensor({3, 4}, 1)}, {w});
   };
   check_blamed(check(multiply), "half", "w");
-  // By detach(), each operation passes in isolation: the cut itself is found.
+  // With detach(), each operation passes in isolation; the detached value is found.
   const CheckReport cut =
       check([&](const Variable& h) { return Variable(h * Variable(w).detach()); });
   INFO(cut.to_string());
@@ -285,7 +285,7 @@ TEST_CASE("a gradient dropped for one input") {
   CHECK(cut.culprit->operation == "mul");
   CHECK(cut.culprit->input == "w");
   CHECK(cut.culprit->place == "model, time step 1");
-  // Also where the cut-off value lies in the memory of the other input, which is moved.
+  // Also if the detached value is in the memory of the other input, which is perturbed.
   const CheckReport same =
       check([&](const Variable& h) { return Variable(h + w * Variable(w).detach()); });
   REQUIRE(same.culprit.has_value());
@@ -317,13 +317,13 @@ TEST_CASE("one wrong element among many, or beside large ones") {
     CHECK(report.culprit->element.index == wrong);
   };
   check(random_tensor({10000}, 2), 4321);
-  // All together are 1e7 times larger: the elements are moved in groups.
+  // The sum of all is 1e7 times larger, so the elements are perturbed in groups.
   const Tensor slopes = Tensor::full({3000}, 1, DType::f64);
   slopes.set(7, 1e7);
   check(slopes, 8);
 }
 
-TEST_CASE("how far operations were looked at is said where none is to blame") {
+TEST_CASE("if no operation is to blame, the report says how finely they were checked") {
   const CheckReport report = check_gradients(
       [](In x) { return Variable(tanh(x[0]) + Variable(2 * Variable(x[0]).detach())); },
       {random_tensor({3000}, 1)});
@@ -364,7 +364,7 @@ TEST_CASE("state that is carried wrongly") {
   };
   const std::vector<Tensor> x{random_tensor({3, 2, 4}, 1)};
   CHECK(check_gradients(unrolled([](const Variable& h) { return h; }), x, {u}).passed);
-  // Cut off at every step: the first step whose state depends on something is named.
+  // Detached at every step: the first step whose state depends on a leaf is named.
   const CheckReport cut =
       check_gradients(unrolled([](const Variable& h) { return h.detach(); }), x, {u});
   INFO(cut.to_string());
@@ -378,13 +378,13 @@ TEST_CASE("state that is carried wrongly") {
       unrolled([](const Variable& h) { return Variable(h.value().contiguous_copy()); }), x, {u});
   CHECK(copied.culprit.has_value());
   CHECK(copied.cause == cut.cause);
-  // Where something else is made of it first, all that is recorded is right.
+  // If the detached value is transformed first, all that is recorded is right.
   const CheckReport computed =
       check_gradients(unrolled([](const Variable& h) { return Variable(2 * h.detach()); }), x, {u});
   CHECK(!computed.passed);
   CHECK(!computed.culprit.has_value());
   CHECK(computed.cause.find("each operation passes in isolation (") == 0);
-  // From one call to the next.
+  // Carried from one call to the next.
   Variable kept(Tensor::zeros({2, 4}, DType::f64));
   const CheckReport carried = check_gradients(
       [&](In in) {
@@ -398,7 +398,7 @@ TEST_CASE("state that is carried wrongly") {
   CHECK(carried.cause.find("carries state from call to call") != std::string::npos);
 }
 
-TEST_CASE("mistakes behind and inside of checkpoints are found") {
+TEST_CASE("mistakes after and inside of checkpoints are found") {
   const auto mistaken = [](const Variable& h) { return elementwise_planted<Mistake::sign>(h); };
   check_blamed(check_planted([&](const Variable& h) {
                  return mistaken(checkpoint([](In in) { return tanh(2 * in[0]); }, {h}));

@@ -1,5 +1,5 @@
-// What the gradient check can see: losses of any size, steep functions, ends of domains, values
-// that rounding hides, gradients kept from an earlier call. And what that costs.
+// What the gradient check can resolve: losses of any size, steep functions, ends of domains, values
+// that rounding hides, gradients reused from an earlier call; and how many evaluations it takes.
 #include "support.h"
 
 namespace hindsight::test {
@@ -51,7 +51,7 @@ TEST_CASE("unresolved derivatives are counted, and a tensor without resolved one
     CHECK(blind.to_string().find(" too small to be compared\n  warning: no derivative of ") !=
           std::string::npos);
   }
-  // Where some are seen there is no warning, and gradients that are 0 are not too small.
+  // If some are resolved there is no warning; gradients that are 0 do not count as too small.
   const CheckReport some = at({1, 2, 3}, [](In x) { return Variable(x[0][0] + 1e-12 * x[0][1]); });
   INFO(some.to_string());
   CHECK(some.passed);
@@ -61,7 +61,7 @@ TEST_CASE("unresolved derivatives are counted, and a tensor without resolved one
   CHECK(some.to_string().find("; 1 too small to be compared") != std::string::npos);
 }
 
-TEST_CASE("a report says how many elements there are where not all are compared") {
+TEST_CASE("a report says how many elements there are if not all are compared") {
   const Function f = [](In x) { return tanh(x[0]); };
   const CheckReport part = check_gradients(f, {random_tensor({10, 10}, 1)}, {}, {.elements = 7});
   CHECK(part.checked == 7);
@@ -72,7 +72,9 @@ TEST_CASE("a report says how many elements there are where not all are compared"
   CHECK(all.to_string().find("passed: 20 elements, worst ") == 0);
 }
 
-TEST_CASE("functions that end or are steep near the point pass, and mistakes in them do not") {
+TEST_CASE(
+    "functions with a steep slope or the end of their domain near the point pass, mistakes do "
+    "not") {
   struct Case {
     const char* name;
     Function function;
@@ -118,8 +120,8 @@ TEST_CASE("no operation beside a steep one is blamed, and no kink seen in it") {
   CHECK(at({1e6, 12345.678}, [](In x) { return sin(x[0]); }, {.second_order = true}).passed);
 }
 
-TEST_CASE("values of which most cancels out raise no alarm") {
-  // A sure cross-entropy: of values of 30 there remains 1e-12.
+TEST_CASE("values whose terms mostly cancel pass") {
+  // A confident cross-entropy: 1e-12 remains of values of 30.
   const Function sure = [](In x) { return Variable(logsumexp(x[0], {0}) - x[0][0]); };
   const CheckReport cross_entropy = at({30, 1, 2}, sure, {.second_order = true});
   INFO(cross_entropy.to_string());
@@ -166,7 +168,7 @@ TEST_CASE("a gradient reused from an earlier call is noticed") {
   }
 }
 
-TEST_CASE("a right gradient costs two evaluations for each element, and five") {
+TEST_CASE("a right gradient costs two evaluations for each element, and five more") {
   int values = 0, gradients = 0;
   const Function f = [&](In x) {
     ++(Tape::current() ? gradients : values);

@@ -43,7 +43,7 @@ TEST_CASE("planted mistakes in a user's derivative are caught") {
   CHECK(!planted<Mistake::factor>());
 }
 
-/// Right to first order; the derivative's own derivative forgets half.
+/// Right to first order; the derivative of the derivative is half of what it should be.
 struct WrongTwice {
   template <class X>
   auto value(const X& x) const {
@@ -82,7 +82,7 @@ TEST_CASE("a mistake of second order is caught when asked for") {
   CHECK(report.name == "second order of input 0");
 }
 
-TEST_CASE("a part that is wrongly detached is caught, and named") {
+TEST_CASE("a part that is wrongly detached is found and named") {
   Rng rng(1);
   nn::Linear linear({.inputs = 3, .outputs = 2}, rng);
   const Tensor x = random_tensor({4, 3}, 2);
@@ -97,10 +97,10 @@ TEST_CASE("a part that is wrongly detached is caught, and named") {
   CHECK(report.name == "bias");
 }
 
-TEST_CASE("the worst element is named with its place and both numbers") {
+TEST_CASE("the worst element is named with its index and both numbers") {
   Parameter good("layer.good", random_tensor({2, 2}, 1)),
       bad("layer.bad", random_tensor({2, 3, 2}, 2));
-  // Element [1, 2, 0] of the second parameter is used where the gradient does not see it.
+  // Element [1, 2, 0] of the second parameter is used detached, so its gradient is wrong.
   const CheckReport report = check_gradients(
       [&] {
         const Variable hidden = Variable(bad).detach()[1][2][0];
@@ -165,7 +165,7 @@ CheckReport at(const std::vector<double>& x, const Function& f, const CheckOptio
                          options);
 }
 
-TEST_CASE("kinks are listed, and pass where the derivative is that of a side or between") {
+TEST_CASE("kinks are listed, and pass if the derivative is that of a side or between") {
   const CheckReport report = at({1, 0, -2}, [](In x) { return relu(x[0]); });
   INFO(report.to_string());
   CHECK(report.passed);
@@ -184,7 +184,7 @@ TEST_CASE("kinks are listed, and pass where the derivative is that of a side or 
   CHECK(ties.passed);
   CHECK(ties.kinks == 2);
   CHECK(at({3, 1, 3}, [](In x) { return maximum(x[0], 3.0); }, {.fast = true}).kinks == 1);
-  // The gradient jumps there: no second order is asked for.
+  // The gradient jumps there: the second order is not checked.
   const CheckReport second =
       at({1, 0, -2}, [](In x) { return square(relu(x[0])) + relu(x[0]); }, {.second_order = true});
   INFO(second.to_string());
@@ -192,7 +192,7 @@ TEST_CASE("kinks are listed, and pass where the derivative is that of a side or 
   CHECK(second.checked == 5);
 }
 
-TEST_CASE("a kink beside the point, or of the slope, does not disturb") {
+TEST_CASE("a kink near the point, or of the slope, does no harm") {
   const CheckReport bend = at({0, 1}, [](In x) { return square(relu(x[0])); });
   CHECK(bend.passed);
   CHECK(bend.kinks == 0);
@@ -226,7 +226,7 @@ TEST_CASE("a wrong derivative does not pass for a kink") {
   CHECK(!at({0}, off(1.001)).passed);
   CHECK(!at({0}, off(-1.001)).passed);
   CHECK(!at({1}, off(1e-4)).passed);
-  // Where it bends so much that it looks like a kink over a step: at any size of the bend.
+  // A curvature so large that it looks like a kink over a step, at any scale.
   for (double scale : {1.0, 1e2, 1e3, 1e4, 1e5}) {
     const auto bends = [scale](double factor) {
       return [scale, factor](In x) {
@@ -243,7 +243,7 @@ TEST_CASE("a wrong derivative does not pass for a kink") {
   }
 }
 
-TEST_CASE("jumps and vertical slopes are told from wrong derivatives") {
+TEST_CASE("jumps and vertical slopes are distinguished from wrong derivatives") {
   const CheckReport jump = at({1, 0}, [](In x) { return sum(sign(x[0])) + sum(x[0]); });
   CHECK(!jump.passed);
   CHECK(jump.tensors[0].failures[0].kind == CheckedElement::Kind::jump);
@@ -260,7 +260,7 @@ TEST_CASE("jumps and vertical slopes are told from wrong derivatives") {
   CHECK(both.culprit.has_value());
 }
 
-TEST_CASE("the fast check asks for no second order along a direction with a kink") {
+TEST_CASE("the fast check skips the second order along a direction with a kink") {
   const CheckReport second = at({1, 0}, [](In x) { return sum(square(x[0]) + relu(x[0])); },
                                 {.second_order = true, .fast = true});
   INFO(second.to_string());
@@ -269,7 +269,7 @@ TEST_CASE("the fast check asks for no second order along a direction with a kink
   CHECK(second.checked == 1);
 }
 
-TEST_CASE("what is not the same when computed again fails with a sentence that says so") {
+TEST_CASE("a function that differs when recomputed fails with a cause that says so") {
   Rng rng(1);
   const Function draws = [&](In x) { return dropout(x[0], 0.5, rng); };
   const CheckReport report = check_gradients(draws, {random_tensor({50}, 1)});
@@ -283,7 +283,7 @@ TEST_CASE("what is not the same when computed again fails with a sentence that s
   };
   CHECK(check_gradients(fixed, {random_tensor({50}, 1)}).passed);
 
-  int calls = 0;  // the way back, not the value
+  int calls = 0;  // of the backward, not of the value
   const Function counts = [&](In x) {
     return apply(
         "counts", {x[0]}, Save::nothing, x[0].shape(), x[0].dtype(),
@@ -317,7 +317,7 @@ TEST_CASE("the fast check takes two evaluations a direction, however many parame
   CHECK(check_gradients(f, lstm.parameters(), {.second_order = true, .fast = true}).checked == 2);
 }
 
-TEST_CASE("the fast check names a single wrong element, also where two errors add up to none") {
+TEST_CASE("the fast check names a single wrong element, also if two errors cancel") {
   const Parameter good("good", random_tensor({20}, 1)), bad("bad", random_tensor({3, 7}, 2));
   const auto f = [&] {
     const Variable hidden = Variable(bad).detach();
@@ -356,7 +356,7 @@ TEST_CASE("a report lists the worst elements of every tensor") {
   CHECK(text.find("\n  v ") == std::string::npos);
 }
 
-TEST_CASE("a check can be ended, and says how far it came") {
+TEST_CASE("a check can be stopped, and reports what it has compared") {
   std::vector<Size> calls;
   const CheckReport report = at({1, 2, 3}, [](In x) { return tanh(x[0]); },
                                 {.second_order = true, .on_progress = [&](Size done, Size all) {
@@ -459,7 +459,7 @@ TEST_CASE("values that are no scalar are weighted: no element hides another") {
         12);
 }
 
-TEST_CASE("what the check rejects") {
+TEST_CASE("functions that cannot be checked are rejected") {
   const Parameter w("w", random_tensor({3}, 1));
   CHECK(message_of<DTypeError>([&] {
           check_gradients([](In) { return Variable(Tensor::full({2}, 1)); },
@@ -488,7 +488,7 @@ TEST_CASE("options outside of their range are rejected") {
   CHECK(message({.fast = true, .directions = 0}).find("directions 0") != std::string::npos);
 }
 
-TEST_CASE("the gradient of what a value does not depend on is zero, and passes") {
+TEST_CASE("the gradient by an input that the value does not depend on is zero, and passes") {
   const Parameter used("used", random_tensor({3}, 1)), unused("unused", random_tensor({3}, 2));
   CHECK(check_gradients([&] { return sum(exp(used)); }, {used, unused}, {.second_order = true})
             .passed);

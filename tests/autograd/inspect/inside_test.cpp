@@ -53,11 +53,11 @@ TEST_CASE("trace: every operation with its place, shapes and bytes") {
   CHECK(t.rows[0].count == 1);
   CHECK(t.rows[0].bytes == 8 * (4 * 2 + 4 * 3));  // x, which nothing computes, and the product
   CHECK(t.rows[1].op == "tanh");
-  CHECK(t.rows[1].bytes == 2 * 8 * 4 * 3 + 32);  // the result; a costly value in whole vectors
+  CHECK(t.rows[1].bytes == 2 * 8 * 4 * 3 + 32);  // the result; a saved value in whole vectors
   CHECK(t.rows[1].seconds == 0);
   CHECK(t.total().bytes == t.rows[0].bytes + t.rows[1].bytes);
   CHECK(t.total().count == 2);
-  y = {};  // nobody reads it going backward
+  y = {};  // backward does not read it
   CHECK(trace(tape).rows[0].bytes == 8 * 4 * 2);
   CHECK(t.to_string() ==
         "operation  place                 inputs -> output         bytes\n"
@@ -85,7 +85,7 @@ TEST_CASE("trace: time steps fold into a row for each operation of a part of the
       CHECK(row.bytes == 40 * 4 * 3 * 4);
     }
   }
-  // Nothing is counted twice: the tape cannot hold more than the pool has given out.
+  // Nothing is counted twice: the tape cannot hold more than is allocated from the pool.
   CHECK(all.total().bytes < pool::statistics().bytes_in_use);
 }
 
@@ -128,7 +128,7 @@ TEST_CASE("profile: forward and backward of each operation, by place, also after
   CHECK(profile.rows().empty());
 }
 
-TEST_CASE("profile: only what runs while it lives; a checkpoint's second run counts too") {
+TEST_CASE("profile: only what runs while it is active; a checkpoint's second run counts too") {
   const Parameter w("w", random_tensor({3}, 1));
   Tape tape;
   const Variable before = exp(w);
@@ -216,7 +216,7 @@ TEST_CASE("dot: time steps side by side, or folded into one") {
         std::regex_replace(other, std::regex("59|60|240"), "N"));
 }
 
-TEST_CASE("dot: one step of a sequence depends on the steps before it alone") {
+TEST_CASE("dot: a step of a sequence depends only on the steps before it") {
   Rng rng(1);
   Model model(rng);
   Tape tape;

@@ -1,5 +1,6 @@
-// A batch without rows: what is computed row by row has no rows either, sums are 0, and only what
-// would divide by nothing is an error. Gradients are of the inputs' shapes, zero for parameters.
+// A batch without rows: results for each row have no rows either, sums are 0, and only reductions
+// that need an element (means, extremes) are errors. Gradients have the inputs' shapes and are zero
+// for parameters.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"

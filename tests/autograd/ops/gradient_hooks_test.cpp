@@ -1,4 +1,5 @@
-// What leaves a value as it is and changes its gradient, and backward functions that are wrong.
+// Operations that leave a value as it is and change its gradient; backward functions that are
+// wrong.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -29,17 +30,18 @@ TEST_CASE("what a hook computes is differentiated again") {
   Tape tape;
   const Variable x = tape.watch(random_tensor({5}, 1));
   const Variable y = hook_gradient(x, [](const Variable& g) { return Variable(g * g); });
-  // y^3 has the gradient 3 x^2, which goes on as 9 x^4, of derivative 36 x^3 for each of its uses.
+  // y^3 has the gradient 3 x^2, which the hook makes 9 x^4, of derivative 36 x^3 for each of its
+  // uses.
   const Variable g = tape.gradient(sum(y * y * y), {x}, {.create_graph = true})[0];
   CHECK(relative_difference(g.value(), Variable(9 * square(square(x))).value()) < 1e-14);
-  // Back through the gradient: along its own path (18 x^2) (6 x), on which the value passes the
-  // hook as well, where what arrives is squared.
+  // Differentiating the gradient along its own path gives (18 x^2) (6 x); this path passes the hook
+  // too, which squares it.
   const Variable arriving = 2 * (3 * x * x) * (6 * x);
   CHECK(relative_difference(tape.gradient(sum(g), {x})[0].value(),
                             Variable(square(arriving)).value()) < 1e-13);
 }
 
-TEST_CASE("forward mode passes hooks by") {
+TEST_CASE("forward mode ignores hooks") {
   int calls = 0;
   const auto f = [&](In x) {
     const Variable looked = hook_gradient(3.0 * x[0], [&](const Variable&) { ++calls; });
@@ -102,7 +104,7 @@ std::string message(const Backward& backward, bool recorded = false) {
   return message_of<ShapeError>([&] { tape.gradient(sum(y), {x}, {.create_graph = recorded}); });
 }
 
-TEST_CASE("a backward function that gives what does not fit is named") {
+TEST_CASE("an operation whose backward function gives a gradient that does not fit is named") {
   const auto transposed = [](BackwardContext& ctx) { ctx.add(0, transpose(ctx.gradient)); };
   const char* wanted =
       "mine: its backward function gave a gradient of shape (3, 2) for input 0 of shape (2, 3)";

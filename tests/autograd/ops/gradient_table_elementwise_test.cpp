@@ -1,6 +1,6 @@
-// The gradient table: a row an operation. Every row is checked against central differences in
-// double, first and second order, and in float32 against float64. Odd sizes, so that the ends of
-// vectors run.
+// The gradient table: a row for each operation. Every row is checked against central differences in
+// double, first and second order, and in float32 against float64. Sizes are odd, so that the tails
+// of vector loops run.
 #include "support.h"
 
 namespace hindsight::test {
@@ -37,7 +37,7 @@ struct Softplus {
   }
 };
 
-/// Of a sequence that nobody holds afterwards, and whose memory has been written to since.
+/// A function of a sequence that nothing else holds, and whose memory may have been reused since.
 Variable let_go(const Variable& first, const Variable& second) {
   Variable result;
   {

@@ -126,7 +126,7 @@ TEST_CASE("huber_loss is a square near zero, for the second derivative too") {
   CHECK(tape.gradient(sum(g), {x})[0].value().to_vector() == std::vector<double>{1, 1, 0});
 }
 
-TEST_CASE("ignored targets count nowhere, whatever their logits are") {
+TEST_CASE("ignored targets do not count, whatever their logits are") {
   const Variable x(Tensor::from({1, 2, -kInfinity, 0}, {2, 2}, DType::f64));
   const Indices targets(std::vector<int>{0, 7});
   const double loss = std::log1p(std::exp(1.0));
@@ -137,7 +137,7 @@ TEST_CASE("ignored targets count nowhere, whatever their logits are") {
   CHECK(each.at(1) == 0);
 }
 
-/// Minus the log of the summed probability of every path of symbols that reads as the target.
+/// Minus the log of the sum of the probabilities of all paths of symbols that spell the target.
 double ctc_by_paths(const Tensor& log_p, const std::vector<Size>& target) {
   const Size T = log_p.size(0), C = log_p.size(2);
   double total = 0;

@@ -1,4 +1,5 @@
-// Reductions and running results where formulas would overflow, where elements tie, and of nothing.
+// Reductions and running results where formulas would overflow, where elements tie, and of no
+// elements.
 #include "support.h"
 
 namespace hindsight::test {
@@ -97,7 +98,7 @@ TEST_CASE("logarithms of sums of exponentials do not overflow") {
   CHECK(slope(line({-kInf, 0, -1e4}), running) == std::vector<double>{0, 2, 0});
 }
 
-TEST_CASE("reductions of nothing") {
+TEST_CASE("reductions of no elements") {
   const Variable none(Tensor(Shape{2, 0}, DType::f32));
   CHECK(prod(none, {1}).value().to_vector() == std::vector<double>{1, 1});
   CHECK(norm(none).item() == 0);

@@ -1,5 +1,5 @@
 // Values of every operation against plain loops over scalars, in both types, at sizes around the
-// width of a vector register, and what happens to NaN, infinity and nothing at all.
+// width of a vector register, and for NaN, infinity and no elements.
 #include <limits>
 
 #include "support.h"
@@ -232,7 +232,7 @@ TEST_CASE("softmax family") {
       CHECK(cross_entropy(Variable(x), targets, {.reduction = Reduction::sum}).item() ==
             doctest::Approx(total).epsilon(1e-6));
     }
-    // No overflow, and an impossible class is impossible.
+    // No overflow, and a class with the logit -infinity has the probability 0.
     const Variable huge(Tensor::from({1000, 0, -1000, -kInfinity}, {1, 4}, dtype));
     const Tensor y = log_softmax(huge).value();
     CHECK(y.at(0) == 0);
@@ -246,7 +246,7 @@ TEST_CASE("softmax family") {
 TEST_CASE("extreme arguments") {
   for (const DType dtype : {DType::f32, DType::f64}) {
     const auto values = [&](const std::vector<double>& x) {
-      // Among other numbers, so that vectors and the ends of rows both meet them.
+      // Among other numbers, so that both vector loops and their tails meet them.
       std::vector<double> padded(41, 0.25);
       for (std::size_t i = 0; i < x.size(); ++i) padded[i] = padded[41 - x.size() + i] = x[i];
       return Variable(Tensor::from(padded, {41}, dtype));
@@ -327,7 +327,7 @@ TEST_CASE("extreme arguments") {
   }
 }
 
-TEST_CASE("nothing at all") {
+TEST_CASE("no elements") {
   for (const Shape& shape : {Shape{0}, Shape{0, 3}, Shape{3, 0}, Shape{2, 0, 5}}) {
     Tape tape;
     const Variable x = tape.watch(Tensor(shape, DType::f64));
@@ -355,7 +355,7 @@ TEST_CASE("nothing at all") {
   CHECK(product_of({2, 3, 0}, {0, 4}).value().to_vector() == std::vector<double>(24, 0.0));
   CHECK(product_of({2, 0, 3}, {3, 4}).shape() == Shape{2, 0, 4});
   CHECK(product_of({2, 3, 4}, {4, 0}).shape() == Shape{2, 3, 0});
-  // A product over nothing has gradients too: zeros.
+  // A product with the inner size 0 has gradients too: zeros.
   Tape tape;
   const Variable a = tape.watch(Tensor::full({2, 3}, 1)),
                  b = tape.watch(Tensor({3, 0}, DType::f32));
@@ -398,7 +398,7 @@ TEST_CASE("rearranged values") {
   CHECK(std::abs(static_cast<double>(zeros) / 10000 - 0.25) < 0.02);  // four deviations
 }
 
-// GCC 12 wrote four ones here before the build told it to move constants in smaller pieces.
+// GCC 12 stored four ones here before the build made it move constants in smaller pieces.
 TEST_CASE("constants are stored as they are written") {
   CHECK(Tensor::from({1, 1, 1, 0}, {4}).to_vector().back() == 0);
 }

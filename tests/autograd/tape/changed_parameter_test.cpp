@@ -1,5 +1,5 @@
-// A parameter that changes between its use on a tape and a sweep; memory that fails when a tape
-// first meets a parameter, and while a checkpoint runs again.
+// A parameter that changes between its use on a tape and a sweep; allocations that fail when a tape
+// first uses a parameter, and while a checkpoint is rerun.
 #include "support.h"
 
 namespace hindsight::test {
@@ -37,7 +37,7 @@ TEST_CASE("a parameter changed before the sweep is named by every kind of sweep"
   CHECK(w.gradient().at(1) == 2 * w.value().at(1));
 }
 
-TEST_CASE("a parameter changed during the sweep is named, and no half gradient stays") {
+TEST_CASE("a parameter changed during the sweep is named, and no partial gradient remains") {
   const auto loss_of = [](const Parameter& w) {
     const Variable x = w;
     const Variable y = hook_gradient(x * x, [w](const Variable&) {
@@ -69,12 +69,12 @@ TEST_CASE("a parameter changed between two sweeps of two tapes is used as it is"
     tape.backward(sum(square(Variable(w))));
     CHECK(w.gradient().at(0) == 2 * before);
     w.assign(Tensor::full({3}, before + 1, DType::f64));
-    tape.backward(sum(Variable(w)));  // the tape was used up: it meets w anew
+    tape.backward(sum(Variable(w)));  // the tape was consumed: this is its first use of w
     CHECK(w.gradient().at(0) == 2 * before + 1);
   }
 }
 
-TEST_CASE("memory that fails when a tape first meets a parameter") {
+TEST_CASE("allocations that fail when a tape first uses a parameter") {
   std::vector<Parameter> parameters;
   for (int i = 0; i < 40; ++i)
     parameters.emplace_back("p" + std::to_string(i), Tensor::full({2}, i, DType::f64));
@@ -105,7 +105,7 @@ TEST_CASE("memory that fails when a tape first meets a parameter") {
   if (FailingMemory::works()) CHECK(failures > 20);
 }
 
-TEST_CASE("memory that fails while a checkpoint runs again leaves no trace") {
+TEST_CASE("allocations that fail while a checkpoint is rerun leave no trace") {
   const Parameter p("p", random_tensor({3}, 1));
   Tape tape;
   const Variable x = p, a = tanh(x), y = sum(square(a));

@@ -1,4 +1,4 @@
-// Which tape is current, whatever the order and the thread in which tapes end.
+// Which tape is current, whatever the order and the thread in which tapes are destroyed.
 #include <memory>
 #include <thread>
 
@@ -20,7 +20,7 @@ TEST_CASE("a tape that replaces another in a loop is current in every round") {
   CHECK(Tape::current() == nullptr);
 }
 
-TEST_CASE("tapes that end in the order they began") {
+TEST_CASE("tapes destroyed in the order of their construction") {
   auto first = std::make_unique<Tape>(), second = std::make_unique<Tape>();
   auto third = std::make_unique<Tape>();
   second.reset();
@@ -31,7 +31,7 @@ TEST_CASE("tapes that end in the order they began") {
   CHECK(Tape::current() == nullptr);
 }
 
-TEST_CASE("pauses and tapes end in any order") {
+TEST_CASE("pauses and tapes destroyed in any order") {
   auto tape = std::make_unique<Tape>();
   auto pause = std::make_unique<Tape::Pause>();
   CHECK(Tape::current() == nullptr);
@@ -48,7 +48,7 @@ TEST_CASE("pauses and tapes end in any order") {
   CHECK(Tape::current() == nullptr);
 }
 
-TEST_CASE("a tape that another thread ends") {
+TEST_CASE("a tape that another thread destroys") {
   auto first = std::make_unique<Tape>(), second = std::make_unique<Tape>();
   Tape* const left = first.get();
   std::thread([ended = std::move(second)]() mutable {
@@ -76,7 +76,7 @@ TEST_CASE("a tape that outlives its thread") {
   CHECK(Tape::current() == &own);
 }
 
-TEST_CASE("threads begin and end tapes of their own") {
+TEST_CASE("threads construct and destroy their own tapes") {
   const auto work = [] {
     for (int round = 0; round < 100; ++round) {
       auto first = std::make_unique<Tape>(), second = std::make_unique<Tape>();

@@ -1,11 +1,11 @@
-// The Gradient class: the first write to a part assigns, later ones add, and what nobody wrote is
+// The Gradient class: the first write to a part assigns, later ones add, and unwritten parts are
 // zero.
 #include "support.h"
 
 namespace hindsight::test {
 namespace {
 
-/// Writes as the sweep does: adds where the target says so, else assigns.
+/// Writes as the sweep does: adds if the target says so, else assigns.
 void write(Gradient* gradient, const Layout& region, const Shape& whole, const Tensor& values) {
   const Gradient::Target to = gradient->target(region, whole, values.dtype());
   Layout place = region;
@@ -13,8 +13,7 @@ void write(Gradient* gradient, const Layout& region, const Shape& whole, const T
   copy(values, Tensor(gradient->buffer(), place, values.dtype()), to.accumulate);
 }
 
-/// Memory full of NaN for the next gradients: whatever is assumed to be zero but was not written
-/// shows.
+/// Fills the memory of the next gradients with NaN, so that unwritten elements show.
 void spoil(const Shape& whole, DType dtype) {
   std::vector<Tensor> blocks;
   for (int i = 0; i < 4; ++i) blocks.push_back(Tensor::full(whole, NAN, dtype));
@@ -36,8 +35,7 @@ TEST_CASE("the first write assigns, later ones add") {
 }
 
 TEST_CASE("time steps and gate chunks fill a gradient without a zero fill") {
-  // Steps from the end, as the sweep writes them: never an accumulate, and at the end all is
-  // written.
+  // Steps from the end, as the sweep writes them: none accumulates, and at the end all is written.
   const Shape whole{5, 2, 8};
   spoil(whole, DType::f32);
   Gradient g;
@@ -130,7 +128,7 @@ TEST_CASE("random views in random order sum like a dense gradient") {
     const Tensor dense = Tensor::zeros(whole, dtype);
     for (Size writes = 1 + rng.below(12); writes > 0; --writes) {
       Layout region(whole);
-      // Mostly what a network does: steps, then chunks; sometimes steps apart, flips of axes,
+      // Mostly views that a network makes: steps, then chunks; sometimes stepped ones, flips,
       // reshapes.
       for (int axis = 0; axis < region.rank(); ++axis) {
         const Size kind = rng.below(4), size = region.shape[axis];

@@ -1,5 +1,5 @@
-// Weight gradients are computed late, for many products at once (weight_gradient.h). Whatever the
-// order, sizes, views and lives of the products, the sum must be what differences say.
+// Weight gradients are deferred and computed for many products at once (parameter_use.h). Whatever
+// the order, sizes, views and lifetimes of the products, their sum must agree with differences.
 #include <hindsight/autograd/tape/parameter_use.h>
 
 #include "support.h"
@@ -56,7 +56,7 @@ TEST_CASE("a parameter without inputs, without outputs, and their transposes") {
   check([&](In x) { return sum(matmul(x[0], transpose(Variable(flat)))) + sum(x[0]); },
         {random_tensor({2, 3}, 2)}, {flat});
   check(
-      [&](In x) {  // three steps with each, which gathers their rows
+      [&](In x) {  // three steps with each, so that their rows are collected
         Variable h = x[0];
         for (int t = 0; t < 3; ++t) {
           h = tanh(h + matmul(matmul(h, narrow), flat));
@@ -126,7 +126,7 @@ TEST_CASE("parameters on both sides") {
         {}, {s});
 }
 
-TEST_CASE("inputs that do not lie one after the other") {
+TEST_CASE("inputs that are not contiguous") {
   const Parameter w = weight({4, 3});
   const std::vector<Size> order{3, 0, 4, 1, 1, 2};
   check(
@@ -143,11 +143,12 @@ TEST_CASE("inputs that do not lie one after the other") {
       {random_tensor({5, 2, 4}, 2), random_tensor({2, 9}, 3)}, {w});
 }
 
-TEST_CASE("values nobody holds any more") {
+TEST_CASE("values that nothing else holds") {
   const Parameter w = weight({4, 4});
   check(
       [&](In x) {
-        // Products of temporaries: their memory goes back to the pool while their products wait.
+        // Products of temporaries, whose memory would return to the pool while products are
+        // deferred.
         Variable total = sum(matmul(tanh(x[0]), w));
         for (int t = 1; t < 6; ++t)
           total = total + sum(square(matmul(Variable(tanh(x[0] * (0.3 * t))), w)));
@@ -170,7 +171,7 @@ TEST_CASE("products whose gradient comes from several places, or from none") {
       {random_tensor({3, 4}, 2)}, {w});
 }
 
-TEST_CASE("more rows than a strip holds") {
+TEST_CASE("more rows than a RowBatch holds") {
   const Parameter w = weight({3, 2});
   const Function f = [&](In x) {
     Variable total = sum(x[0]);
@@ -194,7 +195,7 @@ TEST_CASE("parameters of other ranks") {
       {random_tensor({3, 4}, 2)}, {cube});
 }
 
-TEST_CASE("gradient() between and before backward() uses the same strips") {
+TEST_CASE("gradient() between and before backward() uses the same row batches") {
   Parameter w = weight({4, 4});
   Tape tape;
   const Variable x(random_tensor({3, 4}, 2));
@@ -207,7 +208,7 @@ TEST_CASE("gradient() between and before backward() uses the same strips") {
   CHECK(!w.has_gradient());
   tape.backward(loss);
   CHECK(relative_difference(w.gradient(), first) < 1e-14);
-  // Two tapes one after the other add up, in both orders of transposition.
+  // The gradients of two consecutive tapes add up, in both orders of transposition.
   for (const bool transposed : {false, true}) {
     const Variable v = w;
     tape.backward(sum(matmul(x, transposed ? transpose(v) : v)));
@@ -233,7 +234,7 @@ TEST_CASE("a parameter changed between tapes is multiplied by its new value") {
   }
 }
 
-TEST_CASE("strips gather rows from the end") {
+TEST_CASE("a RowBatch collects rows from the end") {
   RowBatch strip;
   strip.start(3, DType::f64, 8);
   const Tensor sequence = random_tensor({6, 3}, 1);
@@ -242,7 +243,7 @@ TEST_CASE("strips gather rows from the end") {
   };
   for (Size t = 4; t >= 0; t -= 2) strip.prepend(rows(t, 2));
   CHECK(strip.rows() == 6);
-  CHECK(strip.matrix().buffer() == sequence.buffer());  // they lay so already: no copy
+  CHECK(strip.matrix().buffer() == sequence.buffer());  // already contiguous: no copy
   CHECK(same_bits(strip.matrix(), sequence));
   CHECK(!strip.fits(3));
   strip.clear();
@@ -258,7 +259,7 @@ TEST_CASE("strips gather rows from the end") {
   strip.clear();
   strip.prepend(sequence.view(sequence.layout().slice(0, 0, 3, 2)));  // not dense
   CHECK(strip.matrix().at(3) == sequence.at(6));
-  // Reserved places lie one before the other.
+  // Reserved regions are consecutive, from the end.
   Gradient later, earlier;
   strip.clear();
   strip.reserve({2, 3}, &later);

@@ -1,4 +1,4 @@
-// Where in a model something is: places, and the messages of FiniteChecks that name them.
+// Scope paths, and the messages of FiniteChecks that name them.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -6,7 +6,7 @@
 namespace hindsight::test {
 namespace {
 
-TEST_CASE("places nest, and operations keep theirs") {
+TEST_CASE("scopes nest, and operations keep the path of theirs") {
   CHECK(!ScopePath::current());
   CHECK(ScopePath::current().to_string() == "");
   ScopePath kept;
@@ -39,9 +39,9 @@ TEST_CASE("places nest, and operations keep theirs") {
   }
 }
 
-TEST_CASE("a scope there is no memory for leaves the one around it to end") {
+TEST_CASE("a scope that cannot be allocated leaves the outer one active") {
   const std::string long_name(5000, 'n');
-  pool::trim();  // so that memory is asked for
+  pool::trim();  // so that memory must be allocated
   const std::int64_t before = pool::statistics().bytes_in_use;
   {
     const Scope around("around");
@@ -55,7 +55,7 @@ TEST_CASE("a scope there is no memory for leaves the one around it to end") {
   CHECK(pool::statistics().bytes_in_use == before);
 }
 
-TEST_CASE("a deep nest of places ends without recursion") {
+TEST_CASE("a deep nest of scopes is destroyed without recursion") {
   ScopePath deepest;
   {
     std::vector<std::unique_ptr<Scope>> scopes;
@@ -94,7 +94,7 @@ TEST_CASE("modules open scopes under the names they have in the outermost one") 
   CHECK(tape.youngest()->place().to_string() == "model.readout");
 }
 
-TEST_CASE("what is not finite is named with parameter, time step and batch row") {
+TEST_CASE("a value that is not finite is named with parameter, time step and batch row") {
   const FiniteChecks checks;
   Rng rng(1);
   Model model(rng);
@@ -132,7 +132,7 @@ TEST_CASE("a gradient that is not finite is named too") {
         }) ==
         "sqrt: in backward, the gradient of parameter w has inf at [1] of its shape (3,), in "
         "time step 2");
-  // In a product that the sweep puts off.
+  // In a product that the sweep defers.
   Parameter v("v", Tensor::full({2, 2}, 1e-30f));
   CHECK(message([&](Tape& tape) {
           const Variable x = tape.watch(Tensor::full({4, 2}, 3e38f));

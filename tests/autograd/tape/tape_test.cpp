@@ -1,4 +1,4 @@
-// What the tape records, keeps, frees and rejects; derivatives of derivatives; very long tapes.
+// What the tape records, saves, frees and rejects; derivatives of derivatives; very long tapes.
 #include <hindsight/nn/nn.h>
 #include <hindsight/optim/optim.h>
 #include <pthread.h>
@@ -39,14 +39,14 @@ TEST_CASE("without a tape nothing is recorded") {
 }
 
 TEST_CASE("detached parts are constants") {
-  // d/dx of x * stop(x) is x: differences cannot see it, so the gradient is compared with the
+  // d/dx of x * stop(x) is x, which differences do not give: the gradient is compared with the
   // formula.
   const Tensor x = random_tensor({3, 17}, 5);
   const Derivatives d =
       derivatives([](In in) { return in[0] * tanh(in[0]).shape()[0] * in[0].detach(); }, {x});
   const Derivatives wanted = derivatives([&](In in) { return 3 * in[0] * Variable(x); }, {x});
   CHECK(relative_difference(d.gradients[0], wanted.gradients[0]) < 1e-15);
-  // A detached factor that does not move is found right by differences too.
+  // With a detached factor that is constant, differences agree too.
   const Variable fixed = Variable(random_tensor({17}, 6)).detach();
   check_both_orders([&](In in) { return tanh(in[0] * fixed); }, {x});
 }
@@ -106,11 +106,11 @@ TEST_CASE("carried Variables are constants: truncated backpropagation") {
   check_both_orders(alone, {}, lstm.parameters());
 }
 
-TEST_CASE("backward adds to parameters and uses the tape up") {
+TEST_CASE("backward adds to parameters and consumes the tape") {
   Parameter w = weight({3});
   CHECK(!w.has_gradient());
   CHECK(w.gradient().to_vector() == std::vector<double>(3, 0.0));
-  CHECK(!w.has_gradient());  // looking changes nothing
+  CHECK(!w.has_gradient());  // reading it creates none
   Tape tape;
   const Variable x = w;
   const Variable loss = sum(square(x));
@@ -120,7 +120,7 @@ TEST_CASE("backward adds to parameters and uses the tape up") {
   CHECK(w.has_gradient());
   const Tensor twice = Variable(2 * Variable(w.value())).value();
   CHECK(relative_difference(w.gradient(), twice) < 1e-15);
-  tape.backward(sum(square(w)));  // recording goes on; the gradient is added
+  tape.backward(sum(square(w)));  // the tape continues to record; the gradient is added
   CHECK(relative_difference(w.gradient(), Variable(2 * Variable(twice)).value()) < 1e-15);
   w.clear_gradient();
   CHECK(!w.has_gradient());
@@ -138,7 +138,7 @@ TEST_CASE("backward adds to parameters and uses the tape up") {
   CHECK(w.gradient().to_vector() == std::vector<double>{0, twice.at(1), 0});
 }
 
-TEST_CASE("what cannot be differentiated is rejected") {
+TEST_CASE("values that cannot be differentiated are rejected") {
   const Parameter w = weight({3});
   const char* unrecorded =
       "backward: the output is not recorded on this tape: it depends on no parameter or watched "
@@ -172,7 +172,7 @@ TEST_CASE("what cannot be differentiated is rejected") {
           tape.gradient(sum(y), {w, other}, {.throw_if_unused = true});
         }) == "gradient: no output depends on input 1");
   CHECK(tape.gradient(sum(y), {other})[0].value().to_vector() == std::vector<double>(3, 0.0));
-  // After all these refusals the tape works as before.
+  // After all these errors the tape works as before.
   const Variable loss = sum(square(y) + other);
   CHECK(relative_difference(tape.gradient(loss, {other})[0].value(),
                             Tensor::full({3}, 1, DType::f64)) == 0);
@@ -181,7 +181,7 @@ TEST_CASE("what cannot be differentiated is rejected") {
   CHECK(message_of<TapeError>([&] { tape.backward(loss); }) == unrecorded);
 }
 
-TEST_CASE("a gradient that was rejected half-way leaves nothing behind") {
+TEST_CASE("a gradient() that throws half-way leaves nothing behind") {
   const Parameter w = weight({3});
   Tape tape;
   const Variable h = tanh(w), y = sum(h * h);
@@ -251,7 +251,7 @@ TEST_CASE("gradients with respect to intermediate values, views and parameters")
   }
 }
 
-TEST_CASE("cotangents weight outputs, and stay what they are") {
+TEST_CASE("cotangents weight outputs, and are not changed") {
   const Parameter w = weight({5});
   Tape tape;
   const Variable a = square(w), b = tanh(w);
@@ -286,8 +286,8 @@ TEST_CASE("higher derivatives") {
   CHECK(y.item() == doctest::Approx(sum(wanted).item()).epsilon(1e-12));
 }
 
-TEST_CASE("a recorded sweep brings back values that were released") {
-  // Temporary constants and values nobody holds any more when the second sweep needs them.
+TEST_CASE("a recorded sweep recomputes released values") {
+  // Temporary constants and values that nothing else holds when the second sweep needs them.
   Parameter w = weight({2, 3});
   Tape tape;
   Variable loss;

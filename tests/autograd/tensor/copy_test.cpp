@@ -1,4 +1,4 @@
-// Copies within one memory: whatever the views, the result is as if the source had been read first.
+// Copies within one buffer: whatever the views, the result is as if the source had been read first.
 #include "support.h"
 
 namespace hindsight::test {
@@ -10,7 +10,7 @@ Tensor counting(Size count, DType dtype = DType::f32) {
   return t;
 }
 
-/// A view of `count` elements of the memory of `t`, `step` apart, from `start` on.
+/// A view of `count` elements of t's buffer, `step` apart, from `start` on.
 Tensor part(const Tensor& t, Size start, Size count, Size step = 1) {
   return t.view(t.layout().slice(0, start, count, step));
 }
@@ -55,7 +55,7 @@ TEST_CASE("the source and the target overlap, in every way") {
   }
 }
 
-TEST_CASE("a copy that overlaps by one element, and one that does not, which takes no memory") {
+TEST_CASE("a copy that overlaps by one element, and one that does not and allocates nothing") {
   const Tensor memory = counting(1000);
   const auto copied = [&](Size from, Size to) {
     pool::reset_peak();

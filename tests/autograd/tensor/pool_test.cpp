@@ -1,5 +1,4 @@
-// Recycled memory: size classes, counters, threads; buffers, tensors and their view through
-// xtensor.
+// Recycled memory: size classes, counters, threads; buffers, tensors and their xtensor adaptors.
 #include <hindsight/nn/nn.h>
 #include <hindsight/optim/optim.h>
 
@@ -14,7 +13,7 @@ TEST_CASE("blocks are aligned, recycled within a size class, and have spare byte
   for (const std::size_t bytes : {1u, 63u, 64u, 65u, 960u, 961u, 1025u, 5000u, 100000u, 3000000u}) {
     void* block = pool::allocate(bytes);
     CHECK(reinterpret_cast<std::uintptr_t>(block) % pool::kAlignment == 0);
-    std::memset(block, 1, bytes + pool::kSpare);  // all of it is ours
+    std::memset(block, 1, bytes + pool::kSpare);  // all of it is writable
     const std::int64_t system = pool::statistics().system_allocations;
     pool::release(block, bytes);
     void* again = pool::allocate(bytes);
@@ -51,11 +50,11 @@ TEST_CASE("the peak is the most that was in use at once") {
   CHECK(pool::statistics().peak_bytes == start);
 }
 
-TEST_CASE("a block that there is no memory for is rejected, and not counted") {
+TEST_CASE("an allocation that fails throws and is not counted") {
   const pool::Statistics before = pool::statistics();
   CHECK_THROWS_AS(pool::allocate(std::size_t{1} << 60), std::bad_alloc);
   CHECK_THROWS_AS(pool::allocate(~std::size_t{0}), std::bad_alloc);
-#if !defined(HINDSIGHT_ADDRESS_SANITIZER)  // which ends the program
+#if !defined(HINDSIGHT_ADDRESS_SANITIZER)  // which ends the program instead of throwing
   CHECK_THROWS_AS(pool::allocate(std::size_t{1} << 49), std::bad_alloc);
 #endif
   CHECK(pool::statistics().bytes_in_use == before.bytes_in_use);
@@ -77,22 +76,22 @@ void check_kept_blocks() {
   const Tensor mine = random_tensor(shape, 7);
   CHECK(same_bits(batches[7], mine));
   pool::trim();
-  batches.clear();  // one of them takes the place of `mine`, the others are not kept
+  batches.clear();  // one of them replaces `mine`, the others are returned to the system
   std::int64_t before = system();
   for (int i = 0; i < 50; ++i) batches.emplace_back(shape, DType::f64);
   CHECK(system() == before + 49);
-  loaded().clear();  // take the places of those that this thread made
-  batches.clear();   // which are now too many
+  loaded().clear();  // these replace those that this thread allocated
+  batches.clear();   // which are now returned to the system
   before = system();
   for (int i = 0; i < 51; ++i) batches.emplace_back(shape, DType::f64);
   CHECK(system() == before + 1);
 }
 
-TEST_CASE("a thread keeps no more blocks than it asked for, whatever others give it") {
-  std::thread(check_kept_blocks).join();  // one that has nothing yet
+TEST_CASE("a thread keeps no more blocks than it allocated, however many it releases") {
+  std::thread(check_kept_blocks).join();  // a thread that has no blocks yet
 }
 
-TEST_CASE("threads that end give their blocks back") {
+TEST_CASE("threads that end return their blocks to the system") {
   for (int i = 0; i < 4; ++i) {
     Tensor mine = random_tensor({50, 50}, 2);
     const std::int64_t live = system_memory().live;
@@ -132,7 +131,7 @@ void check_no_allocation(const Options& options_of_optimizer, Size steps, Size b
   CHECK(allocations[3] == allocations[1]);
 }
 
-TEST_CASE("from the second training step on the system is asked for nothing") {
+TEST_CASE("after the first training step nothing is allocated from the system") {
   const optim::SgdOptions sgd{.learning_rate = 0.01, .clip_norm = 1},
       momentum{.momentum = 0.9, .regularizers = {{1e-4}}};
   const optim::AdamOptions adam{.clip_norm = 1}, amsgrad{.amsgrad = true};
@@ -221,7 +220,7 @@ TEST_CASE("xtensor") {
   CHECK(Tensor::full({}, 3, DType::f64).array<double>()() == 3);
   CHECK(message_of<DTypeError>([&] { t.array<float>(); }) ==
         "Tensor::array: float32 asked of a float64 tensor");
-  // Into a differentiable computation and back.
+  // To a differentiable computation and back.
   Tape tape;
   const Variable x = tape.watch(a), y = sum(square(x));
   CHECK(tape.gradient(y, {x})[0].value().array<double>()(1, 2) == 12);

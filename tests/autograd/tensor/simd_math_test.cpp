@@ -9,8 +9,8 @@ namespace {
 
 using Wide = long double;
 
-/// |got - wanted| in units of the last place of wanted, which for denormal numbers is their
-/// spacing; 0 where got is wanted rounded, infinite where only one is NaN or infinite.
+/// |got - wanted| in units in the last place of wanted (for denormal numbers, their spacing); 0 if
+/// got is wanted rounded, infinite if only one is NaN or infinite.
 template <class T>
 Wide ulps(T got, Wide wanted) {
   const T rounded = static_cast<T>(wanted);
@@ -33,7 +33,7 @@ Tensor tensor(const std::vector<T>& values) {
   return t;
 }
 
-/// Numbers whose bits are evenly apart: all exponents, infinities and NaN, both zeros.
+/// Numbers with evenly spaced bit patterns: all exponents, infinities and NaN, both zeros.
 template <class T>
 std::vector<T> all_over(std::size_t count) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
@@ -80,7 +80,7 @@ void check_row(const char* name, const std::vector<T>& a, const std::vector<T>& 
 struct Unary {
   const char* name;
   Variable (*function)(const Variable&);
-  Wide (*reference)(Wide, Wide);  // its second argument is of no interest
+  Wide (*reference)(Wide, Wide);  // ignores its second argument
 };
 
 Wide sigmoid_of(Wide x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
@@ -90,7 +90,7 @@ Wide clamp_of(Wide x, Wide low, Wide high) { return x < low ? low : x > high ? h
 #define CALL(f) [](const Variable& x) -> Variable { return f; }
 #define WANT(f) [](Wide x, Wide) -> Wide { return f; }
 
-// With these, a sigmoid of an LSTM is as exact in double as in float.
+// With these, the sigmoids of an LSTM are as exact in double as in float.
 const Unary kExponentials[] = {
     {"exp", CALL(exp(x)), WANT(std::exp(x))},
     {"expm1", CALL(expm1(x)), WANT(std::expm1(x))},
@@ -210,7 +210,7 @@ TEST_CASE("float32 functions of two arguments are within 2 ulp on grids") {
   const std::vector<float> wide = all_over<float>(250);
   check_binary(wide, wide);
   check_binary(evenly(0.03f, 30.0f, 250), evenly(-25.0f, 25.0f, 201));
-  check_binary(evenly(-3.0f, 0.0f, 211), evenly(-3.0f, 0.0f, 223));  // log_add_exp goes through 0
+  check_binary(evenly(-3.0f, 0.0f, 211), evenly(-3.0f, 0.0f, 223));  // log_add_exp crosses 0
 }
 
 TEST_CASE("lerp is within 2 ulp of its larger part") {
@@ -245,7 +245,7 @@ void check_special_powers() {
       CHECK(std::isnan(got) == std::isnan(wanted));
       if (std::isnan(wanted)) continue;
       CHECK(std::signbit(got) == std::signbit(wanted));
-      // An exponential of 700 has that many units of double's logarithm in its last places.
+      // The rounding of x = 700 in double changes exp(x) by that many units in the last place.
       CHECK((got == wanted || std::abs(got / wanted - 1) < (sizeof(T) == 4 ? 1e-7 : 1e-12)));
     }
   }
