@@ -40,10 +40,10 @@ class GatedCell : public Cell {
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
 
-  /// Returns the state f(px + h W_hh^T + bias), where the sum is a delayed expression. px: (B, G
-  /// H), h = state[0]: (B, R) -> the sum: (B, G H). The bias, b_ih + b_hh: (G H,), is part `parts`
-  /// of the state if with_bias() appended it, once for each sequence, and is then appended to the
-  /// result; in a step without begin() it is computed here.
+  /// Returns the state f(px + h W_hh^T + bias), where the sum is a delayed expression, (B, G H).
+  /// px: (B, G H), h = state[0]: (B, R). The bias, b_ih + b_hh: (G H,), is part `parts` of the
+  /// state if with_bias() appended it, once for each sequence, and is then appended to the result;
+  /// in a step without begin() it is computed here.
   template <class F>
   State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
     const Variable recurrent = matmul(state[0], transpose(weight_hh));

@@ -9,8 +9,7 @@
 
 namespace hindsight::nn {
 
-/// The base of whatever has named parameters and named parts. A derived class declares each in one
-/// line:
+/// Base of classes with named parameters and parts. A derived class declares each in one line:
 ///
 ///   struct Readout : Module {
 ///     Parameter bias = parameter("bias", init::zeros({10}));

@@ -17,8 +17,7 @@ struct RecurrentOptions {
   double dropout = 0;  ///< on the output of every layer but the last, in training
 };
 
-/// The state of every layer; if bidirectional: layer 0 forward, layer 0 reverse, layer 1 forward
-/// ...
+/// The state of every layer; if bidirectional: layer 0 forward, layer 0 reverse, layer 1 ...
 using States = pool::Vector<State>;
 
 /// The results of unrolling a network. O is the width of a cell's output: H, or P if projected.

@@ -16,8 +16,8 @@ struct Rule {
   T rate, root, epsilon;   // corrected learning rate; w -= rate m / (sqrt(v) root + epsilon)
 };
 
-/// Updates `count` weights w and moments m, v from gradients g; `top` holds AMSGrad's largest v, or
-/// is null.
+/// Updates `count` weights w and moments m, v from gradients g; `top`: AMSGrad's largest v, or
+/// null.
 template <class T>
 void apply_rule(Rule<T> r, const T* g, T* w, T* m, T* v, T* top, Size count) {
   // Written once for registers and for single elements; because of sqrt the compiler would not

@@ -14,8 +14,7 @@ struct CharTrainingOptions {
   bool check_finite = false;  ///< names the first operation that produces NaN or infinity; slow
 };
 
-/// OptionError if training such a model with B = `batch` streams takes more memory than the machine
-/// has.
+/// OptionError if training such a model with `batch` streams takes more memory than there is.
 void check_memory(const CharModelOptions& model, const CharTrainingOptions& training, Size symbols,
                   Size batch);
 

@@ -35,8 +35,7 @@ class FailingMemory {
   static bool works();
 };
 
-/// Uniform values, representable in float32 whatever the dtype, so that both types start with the
-/// same.
+/// Uniform values, representable in float32 whatever the dtype, so that both types get the same.
 inline Tensor random_tensor(const Shape& shape, std::uint64_t seed, DType dtype = DType::f64,
                             double low = -1, double high = 1) {
   Rng rng(seed);

@@ -313,8 +313,7 @@ std::string result_of(const Operation& op) {
   return fmt::format("the result of {}{}", op.name(), place.empty() ? "" : " (" + place + ")");
 }
 
-/// Checks the operations of a tape that depend on the leaves, each in isolation, in the order they
-/// ran.
+/// Checks the operations that depend on the leaves, each in isolation, in the order they ran.
 class Search {
  public:
   Search(const std::vector<Variable>& leaves, const Operation* forward_end,

@@ -8,9 +8,8 @@
 namespace hindsight {
 namespace {
 
-constexpr double kFiner =
-    64;                     // each further step is this much smaller, its rounding this much larger
-constexpr int kLooks = 10;  // further steps at most: 1e-6 / 64^10 is 1e-24
+constexpr double kFiner = 64;  // each further step is so much smaller, its rounding so much larger
+constexpr int kLooks = 10;     // further steps at most: 1e-6 / 64^10 is 1e-24
 // The truncation error of a central difference is proportional to the step squared, so it is 64^2
 // times smaller in the finer of two. Twice their difference's share, to cover higher terms.
 constexpr double kTruncation = 2 / (kFiner * kFiner - 1);
@@ -18,10 +17,9 @@ constexpr double kTruncation = 2 / (kFiner * kFiner - 1);
 // rounding, are examined with smaller steps. Those of a smooth function differ by 1e-6 of its
 // curvature.
 constexpr double kBent = 1e-4, kBentRounding = 100;
-constexpr double kSure = 0.25;  // share of the allowed error above which smaller steps decide
-constexpr double kClear = 4;    // times the rounding: a difference above is significant
-constexpr double kStays =
-    0.1;  // at a kink the sides' difference stays; a smooth one's shrinks 64 times
+constexpr double kSure = 0.25;   // share of the allowed error above which smaller steps decide
+constexpr double kClear = 4;     // times the rounding: a difference above is significant
+constexpr double kStays = 0.1;   // a kink's gap between the sides stays, others shrink 64 times
 constexpr double kGrows = 4;     // a slope across a jump grows 64 times
 constexpr double kSteadies = 2;  // a slope that has a limit grows by less
 constexpr double kWorth = 2;     // times the next step's rounding: a doubt below is not examined
@@ -41,8 +39,7 @@ OneSidedSlopes sides(const Probe& line, double step) {
           (ahead - behind) / (2 * step), step, line.rounding->error() / step};
 }
 
-/// How far `analytic` is outside of [low, high], divided by the error allowed for slopes over
-/// `step`.
+/// The distance of `analytic` from [low, high] over the error allowed for slopes over `step`.
 double error_of(const Probe& line, double analytic, double low, double high, double resolution,
                 double step) {
   if (std::isnan(analytic)) return analytic;

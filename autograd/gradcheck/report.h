@@ -15,8 +15,7 @@ struct CheckOptions {
   /// Step of the central difference, times max(1, |x|) and rounded to a power of two: truncation
   /// ~1e-12, rounding ~1e-10. Reduced where the function curves within it.
   double step = 1e-6;
-  /// An element passes when |analytic - numeric| <= resolution + relative * max(|analytic|,
-  /// |numeric|).
+  /// An element passes if |analytic - numeric| <= resolution + relative * the larger of the two.
   double relative = 1e-6;
   /// The resolution of a difference over `step`, for a loss of size 1: it is the loss's rounding,
   /// and grows with its size. Measured where rounding turns out larger.

@@ -176,8 +176,7 @@ std::string Drawing::name_of_leaf(const std::string& key, const std::string& sty
   return found->second;
 }
 
-/// A parameter, an input or a constant. With fold_time, an operation's constants in all time steps
-/// are one.
+/// A parameter, an input or a constant. With fold_time, those constants of all steps are one.
 std::string Drawing::leaf_of(const Operand& input, const Operation& op, const std::string& reader,
                              int i) {
   const Node* node = input.node();

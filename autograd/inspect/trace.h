@@ -6,8 +6,7 @@
 
 namespace hindsight {
 
-/// An operation on a tape, or, in a folded trace, all operations of one name in one part of the
-/// model.
+/// An operation on a tape, or, if folded, all operations of one name in one part of the model.
 struct TraceRow {
   std::string op;
   std::string place;          ///< "encoder, layer 0, time step 3"; folded: "each time step"

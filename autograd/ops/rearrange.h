@@ -57,8 +57,7 @@ Variable assemble(const Shape& whole, const std::vector<Layout>& regions,
                   const std::vector<Variable>& parts);
 
 namespace detail {
-/// Part `index` of `count` of the last axis of a leaf; a leaf that is broadcast along it stays
-/// whole.
+/// Part `index` of `count` of the last axis of a leaf, or the leaf if it is broadcast along it.
 inline Variable chunk_of(const Variable& leaf, Size width, Size index, Size count) {
   const int last = leaf.rank() - 1;
   if (last < 0 || (leaf.size(last) == 1 && width != 1)) return leaf;

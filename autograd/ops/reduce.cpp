@@ -79,8 +79,7 @@ Variable gathered(const Variable& x, const ReducedAxes& axes, int* axis) {
   return reshape(permute(x, order), Shape{axes.count, others});
 }
 
-/// Joins the first half of the elements with the second until one is left, in about log2(count)
-/// passes.
+/// Joins the first half of the elements with the second until one is left: log2(count) passes.
 template <class Join>
 Variable fold(const Variable& x, const ReducedAxes& axes, Join&& join) {
   int axis = 0;

@@ -24,8 +24,8 @@ Variable max(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims:
 Variable min(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// Product; 1 if empty. Its derivatives are right where elements are 0.
 Variable prod(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
-/// Euclidean norm sqrt(sum(x^2)), without overflow of the squares; 0 if empty. The gradient at 0 is
-/// 0.
+/// Euclidean norm sqrt(sum(x^2)), without overflow of the squares; 0 if empty. Its gradient at 0
+/// is 0.
 ///   dL/dx = g x / y
 Variable norm(const Variable& x, const Axes& axes = {}, KeepDims keep = KeepDims::no);
 /// log(sum(exp(x))), computed from x - max(x), so that no exponential overflows; -infinity if empty

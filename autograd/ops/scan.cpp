@@ -61,8 +61,7 @@ double log_add(double a, double b) {
   return top + std::log1p(std::exp(-std::abs(a - b)));
 }
 
-/// Replaces element i by the one before it (in reverse, after it), or by `edge` where there is
-/// none.
+/// Replaces element i by the one before it (in reverse, after it), or by `edge` at the end.
 Variable shifted(const Variable& x, int axis, Direction direction, const Variable& edge) {
   const Size rest = x.size(axis) - 1;
   if (direction == Direction::forward) return concat({edge, slice(x, axis, 0, rest)}, axis);

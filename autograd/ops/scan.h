@@ -5,8 +5,7 @@
 /// shape and dtype of x; an axis out of range is an IndexError.
 namespace hindsight {
 
-/// y_i = x_0 + ... + x_i, summed in double and rounded once for each element. x: any shape -> the
-/// same.
+/// y_i = x_0 + ... + x_i, summed in double, each rounded once. x: any shape -> the same.
 ///   dL/dx_i = g_i + g_(i+1) + ...
 Variable cumsum(const Variable& x, int axis);
 

@@ -15,7 +15,7 @@ struct Idle {
   Idle* next;
 };
 
-// Size classes: multiples of 64 bytes up to 1 KiB, then four for each power of two (at most 25 %
+// Size classes: multiples of 64 bytes up to 1 KiB, then four to a power of two (at most 25 %
 // waste).
 constexpr std::size_t kFine = 1024, kFineClasses = kFine / kAlignment;
 constexpr std::size_t kClasses = kFineClasses + 4 * 40;

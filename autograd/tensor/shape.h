@@ -89,8 +89,7 @@ class Axes {
   int count_ = 0;
 };
 
-/// The axis counted from the front (-1 is the last); IndexError naming `op` when it is out of
-/// range.
+/// The axis counted from the front (-1 is the last); IndexError naming `op` when out of range.
 int checked_axis(const char* op, int axis, int rank);
 
 /// Indices of an element along each axis, from its row-major position.

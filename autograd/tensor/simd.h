@@ -25,8 +25,7 @@ inline __m512i _mm512_mask_blend_epi16(__mmask32 mask, __m512i a, __m512i b) {
 
 #include <cstring>
 
-/// For functions within loops over vector registers: a call would pass the registers through
-/// memory.
+/// For functions within loops over registers, which a call would pass through memory.
 #define HINDSIGHT_INLINE inline __attribute__((always_inline))
 
 /// Vector registers: xsimd's, and what it lacks.

@@ -10,8 +10,7 @@
 ///
 /// exp(x) = 2^n (1 + s), where n = round(x / log 2) and 1 + s = exp(r) for the remainder
 /// r = x - n log 2, |r| < 0.35. Adding 1.5 * 2^23 to x / log 2 rounds it to the integer n, held in
-/// the low mantissa bits; a shift moves n into the exponent. The constant includes the exponent
-/// bias.
+/// the low mantissa bits; a shift moves n into the exponent. The constant includes the bias.
 namespace hindsight::simd {
 
 /// The constants for an element type: log 2 in two parts, so that n times the first is exact, and

@@ -20,8 +20,7 @@ struct DiagonalLstmCell : nn::Cell {
   Parameter change_weight, change_bias;  ///< (H)
 
   DiagonalLstmCell(Size input, Size hidden, Rng& rng);
-  /// (T, B, H) -> (T, B, 2H): the two gates that do not depend on the state, for the whole
-  /// sequence.
+  /// (T, B, H) -> (T, B, 2H): the two gates that do not depend on the state, of all steps.
   Variable project(const Variable& inputs) const override;
   nn::State step(const Variable& gates, const nn::State& state) const override;
   nn::Widths state_sizes() const override;

@@ -10,8 +10,7 @@
 
 #include "contestants.h"
 
-/// The overhead of the tape: the time of one small operation, and the allocations of a training
-/// step.
+/// The overhead of the tape: the time of a small operation, the allocations of a training step.
 
 namespace {
 

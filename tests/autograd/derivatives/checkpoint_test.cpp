@@ -1,6 +1,5 @@
 // Checkpoints: gradients equal those of the plain run for every kind of run, memory grows with the
-// square root of the length, random numbers repeat, and functions that cannot be rerun are
-// rejected.
+// square root of the length, random numbers repeat, and functions that differ are rejected.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"

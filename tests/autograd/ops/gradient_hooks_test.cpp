@@ -1,5 +1,4 @@
-// Operations that leave a value as it is and change its gradient; backward functions that are
-// wrong.
+// Operations that leave a value as it is and change its gradient; wrong backward functions.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -30,8 +29,7 @@ TEST_CASE("what a hook computes is differentiated again") {
   Tape tape;
   const Variable x = tape.watch(random_tensor({5}, 1));
   const Variable y = hook_gradient(x, [](const Variable& g) { return Variable(g * g); });
-  // y^3 has the gradient 3 x^2, which the hook makes 9 x^4, of derivative 36 x^3 for each of its
-  // uses.
+  // y^3 has the gradient 3 x^2, which the hook squares: 9 x^4, of derivative 36 x^3 for each use.
   const Variable g = tape.gradient(sum(y * y * y), {x}, {.create_graph = true})[0];
   CHECK(relative_difference(g.value(), Variable(9 * square(square(x))).value()) < 1e-14);
   // Differentiating the gradient along its own path gives (18 x^2) (6 x); this path passes the hook

@@ -1,5 +1,4 @@
-// Reductions and running results where formulas would overflow, where elements tie, and of no
-// elements.
+// Reductions and running results that might overflow, with ties, and of no elements.
 #include "support.h"
 
 namespace hindsight::test {

@@ -128,8 +128,7 @@ TEST_CASE("random views in random order sum like a dense gradient") {
     const Tensor dense = Tensor::zeros(whole, dtype);
     for (Size writes = 1 + rng.below(12); writes > 0; --writes) {
       Layout region(whole);
-      // Mostly views that a network makes: steps, then chunks; sometimes stepped ones, flips,
-      // reshapes.
+      // Mostly views of a network, steps and chunks; sometimes stepped ones, flips, reshapes.
       for (int axis = 0; axis < region.rank(); ++axis) {
         const Size kind = rng.below(4), size = region.shape[axis];
         const Size start = rng.below(size), count = 1 + rng.below(size - start);

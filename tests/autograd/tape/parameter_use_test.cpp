@@ -147,8 +147,7 @@ TEST_CASE("values that nothing else holds") {
   const Parameter w = weight({4, 4});
   check(
       [&](In x) {
-        // Products of temporaries, whose memory would return to the pool while products are
-        // deferred.
+        // Products of temporaries, whose memory must not be reused while products are deferred.
         Variable total = sum(matmul(tanh(x[0]), w));
         for (int t = 1; t < 6; ++t)
           total = total + sum(square(matmul(Variable(tanh(x[0] * (0.3 * t))), w)));
