@@ -25,7 +25,6 @@ struct SizeClass {
 };
 
 SizeClass size_class(std::size_t bytes) {
-  bytes += kSpare;
   if (bytes <= kFine) {
     const std::size_t index = (bytes - 1) / kAlignment;
     return {index, (index + 1) * kAlignment};
@@ -51,7 +50,7 @@ struct Lists {
   bool closed;
 };
 static_assert(std::is_trivially_destructible_v<Lists>);
-thread_local Lists lists{};  // a constant: without {} every access asks whether it is initialised
+thread_local Lists lists{};  // constant-initialised; otherwise every access would test a guard
 
 void system_release(void* block) { ::operator delete (block, std::align_val_t{kAlignment}); }
 
@@ -89,9 +88,9 @@ thread_local Closer closer;
 
 }  // namespace
 
-void* allocate(std::size_t bytes) {
+void* allocate(std::size_t bytes, std::size_t spare) {
   if (bytes > kMostBytes) throw std::bad_alloc();
-  const SizeClass size = size_class(bytes);
+  const SizeClass size = size_class(bytes + spare);
   Statistics& counts = lists.statistics;
   Class& list = lists.classes[size.index];
   void* block = list.idle;
@@ -109,8 +108,8 @@ void* allocate(std::size_t bytes) {
   return block;
 }
 
-void release(void* block, std::size_t bytes) {
-  const SizeClass size = size_class(bytes);
+void release(void* block, std::size_t bytes, std::size_t spare) {
+  const SizeClass size = size_class(bytes + spare);
   lists.statistics.bytes_in_use -= static_cast<std::int64_t>(size.bytes);
   Class& list = lists.classes[size.index];
   if (list.lent == 0 || lists.closed) return system_release(block);

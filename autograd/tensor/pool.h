@@ -13,24 +13,25 @@
 #endif
 
 /// Recycled memory. Blocks go back to a free list of their size class, one set of lists a thread,
-/// so a training step after the first asks the system for nothing. A thread keeps no more blocks
-/// than it allocated: what another thread made and it releases beyond that goes back to the system.
-/// Blocks start on a cache line and
-/// end with one spare vector register's width that may be read, so that loops can load whole
-/// vectors at the end of a row.
+/// so a training step after the first asks the system for nothing. A thread keeps at most as many
+/// free blocks as it has allocated; any beyond that, which other threads allocated, are returned to
+/// the system. Blocks start on a cache line and end with one spare vector register's width that may
+/// be read, so that loops can load whole vectors at the end of a row.
 namespace hindsight::pool {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of every block
+constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of a block
 
-void* allocate(std::size_t bytes);             ///< std::bad_alloc when there is no such memory
-void release(void* block, std::size_t bytes);  ///< `bytes` as at its allocation
+/// std::bad_alloc when there is no such memory. Records, which no loop reads in whole vectors, need
+/// no spare bytes.
+void* allocate(std::size_t bytes, std::size_t spare = kSpare);
+void release(void* block, std::size_t bytes, std::size_t spare = kSpare);  ///< as allocated
 
 /// Counters of the calling thread.
 struct Statistics {
   std::int64_t system_allocations = 0;  ///< blocks asked of the system since the thread began
-  std::int64_t bytes_in_use =
-      0;                        ///< in size-class bytes; blocks freed by another thread count there
+  /// In size-class bytes; blocks freed by another thread count there.
+  std::int64_t bytes_in_use = 0;
   std::int64_t peak_bytes = 0;  ///< highest bytes_in_use since the last reset_peak()
 };
 Statistics statistics();
