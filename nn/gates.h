@@ -12,15 +12,15 @@ namespace hindsight::nn {
 
 /// Input and recurrent weights of a cell with G gates, in PyTorch's layout and with its names:
 /// weight_ih: (G H, I), weight_hh: (G H, R), bias_ih and bias_hh: (G H,), all uniform in
-/// [-1/sqrt(H), 1/sqrt(H)). R is the width of the recurrent input, H unless the output is
-/// projected.
+/// [-1/sqrt(H), 1/sqrt(H)]. R is the width of the recurrent input, H unless the output is
+/// projected. The projection adds the biases, so that a step adds only h W_hh^T.
 class GatedCell : public Cell {
  public:
   Variable project(const Variable& inputs) const override {
-    return matmul(inputs, transpose(weight_ih));
+    return with_bias(matmul(inputs, transpose(weight_ih)));
   }
   Variable project(const Indices& symbols) const override {
-    return take(transpose(weight_ih), symbols);
+    return with_bias(take(transpose(weight_ih), symbols));
   }
 
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
@@ -40,23 +40,9 @@ class GatedCell : public Cell {
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
 
-  /// Returns the state f(px + h W_hh^T + bias), where the sum is a delayed expression, (B, G H).
-  /// px: (B, G H), h = state[0]: (B, R). The bias, b_ih + b_hh: (G H,), is part `parts` of the
-  /// state if with_bias() appended it, once for each sequence, and is then appended to the result;
-  /// in a step without begin() it is computed here.
-  template <class F>
-  State with_preactivations(const Variable& px, const State& state, int parts, F&& f) const {
-    const Variable recurrent = matmul(state[0], transpose(weight_hh));
-    if (!bias_ih) return f(px + recurrent);
-    const bool begun = state.size() > parts;
-    const Variable bias = begun ? state[parts] : Variable(bias_ih + bias_hh);
-    State next = f(px + recurrent + bias);
-    if (begun) next.push_back(bias);
-    return next;
-  }
-  State with_bias(State state) const {
-    if (bias_ih) state.push_back(bias_ih + bias_hh);
-    return state;
+ private:
+  Variable with_bias(const Variable& px) const {
+    return bias_ih ? Variable(px + (bias_ih + bias_hh)) : px;
   }
 };
 

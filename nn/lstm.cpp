@@ -1,7 +1,6 @@
 #include <hindsight/nn/lstm.h>
 
 namespace hindsight::nn {
-
 namespace {
 
 /// The width of the output, checked before parameters are made with it.
@@ -26,12 +25,10 @@ LstmCell::LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options
 }
 
 State LstmCell::step(const Variable& px, const State& state) const {
-  return with_preactivations(px, state, 2, [&](const auto& sum) -> State {
-    const auto [i, f, g, o] = chunk<4>(sum);
-    const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
-    const Variable h = sigmoid(o) * tanh(c);
-    return {weight_hr ? matmul(h, transpose(weight_hr)) : h, c};
-  });
+  const auto [i, f, g, o] = chunk<4>(px + matmul(state[0], transpose(weight_hh)));
+  const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
+  const Variable h = sigmoid(o) * tanh(c);
+  return {weight_hr ? matmul(h, transpose(weight_hr)) : h, c};
 }
 
 Widths LstmCell::state_sizes() const { return {output_, hidden_}; }

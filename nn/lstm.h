@@ -12,13 +12,13 @@ struct LstmOptions {
 
 /// Long short-term memory (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), with
 /// PyTorch's parameter names and gate order i, f, g, o.
-/// px: (B, 4H), state {h, c}: (B, H) each, or h: (B, P) with a projection -> the same.
-///   [i f g o] = px + h W_hh^T + b_ih + b_hh
+/// state {h, c}: (B, H) each, or h: (B, P) with a projection -> the same.
+///   px = x W_ih^T + b_ih + b_hh    (B, 4H)
+///   [i f g o] = px + h W_hh^T
 ///   c' = sigmoid(f) c + sigmoid(i) tanh(g)    h' = sigmoid(o) tanh(c')
 class LstmCell : public GatedCell {
  public:
   LstmCell(Size input, Size hidden, Rng& rng, const LstmOptions& options = {});
-  State begin(const State& initial) const override { return with_bias(initial); }
   State step(const Variable& px, const State& state) const override;
   Widths state_sizes() const override;
 

@@ -8,10 +8,8 @@ RnnCell::RnnCell(Size input, Size hidden, Rng& rng, const RnnOptions& options)
       nonlinearity_(options.nonlinearity) {}
 
 State RnnCell::step(const Variable& px, const State& state) const {
-  return with_preactivations(px, state, 1, [&](const auto& sum) -> State {
-    if (nonlinearity_ == Nonlinearity::relu) return {relu(sum)};
-    return {tanh(sum)};
-  });
+  const auto sum = px + matmul(state[0], transpose(weight_hh));
+  return {nonlinearity_ == Nonlinearity::relu ? Variable(relu(sum)) : Variable(tanh(sum))};
 }
 
 }  // namespace hindsight::nn

@@ -12,12 +12,12 @@ struct RnnOptions {
 };
 
 /// Simple recurrent network (Elman 1990) with PyTorch's parameter names.
-/// px: (B, H), state {h}: (B, H) -> the same.
-///   h' = tanh(px + h W_hh^T + b_ih + b_hh), or relu instead of tanh
+/// state {h}: (B, H) -> the same.
+///   px = x W_ih^T + b_ih + b_hh    (B, H)
+///   h' = tanh(px + h W_hh^T), or relu instead of tanh
 class RnnCell : public GatedCell {
  public:
   RnnCell(Size input, Size hidden, Rng& rng, const RnnOptions& options = {});
-  State begin(const State& initial) const override { return with_bias(initial); }
   State step(const Variable& px, const State& state) const override;
   Widths state_sizes() const override { return {hidden_}; }
 

@@ -31,7 +31,7 @@ class WithoutCheckpoints {
 /// 10.1145/347837.347846). `fn` takes a vector of Variables and returns one Variable or a vector of
 /// them.
 ///
-/// Gradients ctx to the inputs, and to every parameter and Variable of the tape that `fn`
+/// Gradients flow to the inputs, and to every parameter and Variable of the tape that `fn`
 /// captured. At the sweep `fn` must find what it captured as it was (capture Variables by value)
 /// and compute the same from it; an Rng that it draws from gives the same numbers again, and is
 /// left as it is. The sweep throws TapeError where an output differs or a parameter was changed in

@@ -97,9 +97,10 @@ const Operation* Tape::older_than(const std::vector<Variable>& inputs) const {
   return nullptr;
 }
 
-// Only what lies between the inputs and the end of the tape gets a gradient.
-void Tape::mark_needed(const Operation* before, const std::vector<Variable>& inputs) {
-  for_each_node(before, {}, [](Node* node) { node->needs_gradient = false; });
+// Only what is computed from the inputs gets a gradient; outputs older than all of them do not.
+void Tape::mark_needed(const Operation* before, const std::vector<Variable>& ends,
+                       const std::vector<Variable>& inputs) {
+  for_each_node(before, ends, [](Node* node) { node->needs_gradient = false; });
   for (const Variable& input : inputs) input.node()->needs_gradient = true;
   for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
     const auto [operands, count] = op->inputs();
@@ -183,9 +184,9 @@ Variable Tape::result(ReverseSweep& sweep, std::size_t i, const Variable& input,
   return sweep.gradient_variable(operand);
 }
 
-std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
-                                     const std::vector<Variable>& inputs,
-                                     const GradientOptions& options) {
+void Tape::check_gradient_of(const std::vector<Variable>& outputs,
+                             const std::vector<Variable>& inputs,
+                             const GradientOptions& options) const {
   if (!options.cotangents.empty() && options.cotangents.size() != outputs.size()) {
     fail<TapeError>("gradient: {} cotangents for {} outputs", options.cotangents.size(),
                     outputs.size());
@@ -197,6 +198,12 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) fail<TapeError>("gradient: output {} is an empty Variable", i);
   }
+}
+
+std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
+                                     const std::vector<Variable>& inputs,
+                                     const GradientOptions& options) {
+  check_gradient_of(outputs, inputs, options);
   check_parameters("gradient");
   std::vector<Variable> ends = outputs;
   ends.insert(ends.end(), inputs.begin(), inputs.end());
@@ -208,19 +215,15 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
   // A recorded sweep goes on this tape; another leaves no trace.
   const Current recording(options.create_graph ? this : nullptr);
 
-  Operation* const youngest = last_;
-  for (const Variable& end : ends) {
-    if (end.node()->tape == id_)
-      end.node()->needs_gradient = false;  // also an output older than all inputs
-  }
-  mark_needed(before, inputs);
+  Operation* const newest = last_;
+  mark_needed(before, ends, inputs);
   if (options.create_graph) restore_between(before, outputs);
   for (ParameterUse* use = uses_; use; use = use->next)
     use->leaf->gradient = &use->leaf->own_gradient;
   const auto run = [&](ReverseSweep&& sweep) {
     for (std::size_t i = 0; i < outputs.size(); ++i) seed(sweep, i, outputs[i], options);
     for (const Variable& input : inputs) input.node()->keep_gradient = true;
-    sweep_back(sweep, youngest, before, [](Operation& op, bool swept) {
+    sweep_back(sweep, newest, before, [](Operation& op, bool swept) {
       Node* node = op.output().node();
       if (swept && !node->keep_gradient && !node->in_parts) node->own_gradient.release();
     });

@@ -53,14 +53,10 @@ Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs
   return take_contributions(input.node(), input.layout());
 }
 
-std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
-                                    const std::vector<Variable>& inputs,
-                                    const std::vector<Variable>& directions,
-                                    const TangentOptions& options) {
+void Tape::check_directions(const std::vector<Variable>& inputs,
+                            const std::vector<Variable>& directions) const {
   if (directions.size() != inputs.size())
     fail<TapeError>("tangent: {} directions for {} inputs", directions.size(), inputs.size());
-  TangentSweep sweep(
-      *this, options.create_graph ? TangentSweep::Keep::records : TangentSweep::Keep::nothing);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Variable &input = inputs[i], &direction = directions[i];
     if (!input || input.node()->tape != id_ || input.node()->computed || input.node()->in_parts ||
@@ -80,14 +76,25 @@ std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
       fail<DTypeError>("tangent: direction {} is {} but its input {}", i, name(direction.dtype()),
                        name(input.dtype()));
     }
-    sweep.seed(input, direction);
   }
-  check_parameters("tangent");
-  const Busy busy(*this);
-  const Current recording(this);
+}
+
+std::vector<Variable> Tape::tangent(const std::vector<Variable>& outputs,
+                                    const std::vector<Variable>& inputs,
+                                    const std::vector<Variable>& directions,
+                                    const TangentOptions& options) {
+  check_directions(inputs, directions);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!outputs[i]) fail<TapeError>("tangent: output {} is an empty Variable", i);
   }
+  check_parameters("tangent");
+  const Busy busy(*this);
+  TangentSweep sweep(
+      *this, options.create_graph ? TangentSweep::Keep::records : TangentSweep::Keep::nothing);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (directions[i]) sweep.seed(inputs[i], directions[i]);
+  }
+  const Current recording(this);
   sweep.run(nullptr);
   std::vector<Variable> results;
   for (const Variable& output : outputs) {

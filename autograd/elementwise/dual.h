@@ -1,5 +1,5 @@
 #pragma once
-#include <hindsight/autograd/elementwise/activations.h>
+#include <hindsight/autograd/elementwise/functions.h>
 
 /// Numbers with a tangent, in vector registers: a function's derivative evaluated on them also
 /// yields how it changes along the tangents, which is the function's second derivative.
@@ -22,7 +22,7 @@ T number(const Dual<T>&, double value) {
   return static_cast<T>(value);
 }
 
-/// What stands beside a dual number in a formula and does not change: a register or a plain number.
+/// Operands without a tangent: a register or a plain number.
 template <class T, class C>
 using require_constant =
     std::enable_if_t<std::is_arithmetic_v<C> || std::is_same_v<C, simd::Batch<T>>>;
@@ -36,16 +36,11 @@ HINDSIGHT_INLINE simd::Batch<T> constant(const C& c) {
   }
 }
 
-template <class F, class = void>
-constexpr bool is_partial = false;
-template <class F>
-inline constexpr bool is_partial<F, std::enable_if_t<F::kPartial>> = true;
-
-/// The tangent of f's value along that of one operand. Where the operand does not move there is
+/// The tangent of f's value along that of operand `I`. Where the operand does not move there is
 /// none, even if f has no slope towards it.
-template <class F, class B, class Slope>
+template <class F, int I, class B, class Slope>
 HINDSIGHT_INLINE auto along(const B& tangent, const Slope& slope) {
-  if constexpr (is_partial<F>) {
+  if constexpr ((reads<F, I, 2> & kPartial) != 0) {
     return xsimd::select(tangent == B(0), B(0), B(tangent * slope));
   } else {
     return tangent * slope;
@@ -66,70 +61,39 @@ HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& x) {
 template <class F, class T>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const Dual<T>& b) {
   const simd::Batch<T> y = f.value(a.value, b.value);
-  return Dual<T>{y, along<F>(a.tangent, f.by_left(a.value, b.value, y)) +
-                        along<F>(b.tangent, f.by_right(a.value, b.value, y))};
+  return Dual<T>{y, along<F, 0>(a.tangent, f.by_left(a.value, b.value, y)) +
+                        along<F, 1>(b.tangent, f.by_right(a.value, b.value, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const C& c) {
   const simd::Batch<T> b = constant<T>(c), y = f.value(a.value, b);
-  return Dual<T>{y, along<F>(a.tangent, f.by_left(a.value, b, y))};
+  return Dual<T>{y, along<F, 0>(a.tangent, f.by_left(a.value, b, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const C& c, const Dual<T>& b) {
   const simd::Batch<T> a = constant<T>(c), y = f.value(a, b.value);
-  return Dual<T>{y, along<F>(b.tangent, f.by_right(a, b.value, y))};
+  return Dual<T>{y, along<F, 1>(b.tangent, f.by_right(a, b.value, y))};
 }
 
-#define HINDSIGHT_UNARY(name, Function)               \
-  template <class T>                                  \
-  HINDSIGHT_INLINE auto name(const Dual<T>& x) {      \
-    return lift(hindsight::functions::Function{}, x); \
+#define HINDSIGHT_UNARY_ROW(kind, function, text, Struct, formula, by_x, reads, saved) \
+  template <class T>                                                                   \
+  HINDSIGHT_INLINE auto function(const Dual<T>& x) {                                   \
+    return lift(hindsight::functions::Struct{}, x);                                    \
   }
-#define HINDSIGHT_BINARY(name, Function)                           \
-  template <class T>                                               \
-  HINDSIGHT_INLINE auto name(const Dual<T>& a, const Dual<T>& b) { \
-    return lift(hindsight::functions::Function{}, a, b);           \
-  }                                                                \
-  template <class T, class C, class = require_constant<T, C>>      \
-  HINDSIGHT_INLINE auto name(const Dual<T>& a, const C& b) {       \
-    return lift(hindsight::functions::Function{}, a, b);           \
-  }                                                                \
-  template <class T, class C, class = require_constant<T, C>>      \
-  HINDSIGHT_INLINE auto name(const C& a, const Dual<T>& b) {       \
-    return lift(hindsight::functions::Function{}, a, b);           \
+#define HINDSIGHT_BINARY_ROW(kind, function, text, Struct, formula, by_a, by_b, reads_a, reads_b, \
+                             saved)                                                               \
+  template <class T>                                                                              \
+  HINDSIGHT_INLINE auto function(const Dual<T>& a, const Dual<T>& b) {                            \
+    return lift(hindsight::functions::Struct{}, a, b);                                            \
+  }                                                                                               \
+  template <class T, class C, class = require_constant<T, C>>                                     \
+  HINDSIGHT_INLINE auto function(const Dual<T>& a, const C& b) {                                  \
+    return lift(hindsight::functions::Struct{}, a, b);                                            \
+  }                                                                                               \
+  template <class T, class C, class = require_constant<T, C>>                                     \
+  HINDSIGHT_INLINE auto function(const C& a, const Dual<T>& b) {                                  \
+    return lift(hindsight::functions::Struct{}, a, b);                                            \
   }
-
-// Every function that derivatives may call on registers.
-HINDSIGHT_BINARY(operator+, Add)
-HINDSIGHT_BINARY(operator-, Subtract)
-HINDSIGHT_BINARY(operator*, Multiply)
-HINDSIGHT_BINARY(operator/, Divide)
-HINDSIGHT_BINARY(pow, Power)
-HINDSIGHT_BINARY(power, Power)
-HINDSIGHT_BINARY(gap, Gap)
-HINDSIGHT_BINARY(masked, Masked)
-HINDSIGHT_UNARY(operator-, Negate)
-HINDSIGHT_UNARY(exp, Exp)
-HINDSIGHT_UNARY(log, Log)
-HINDSIGHT_UNARY(tanh, Tanh)
-HINDSIGHT_UNARY(sigmoid, Sigmoid)
-HINDSIGHT_UNARY(sqrt, Sqrt)
-HINDSIGHT_UNARY(abs, Abs)
-HINDSIGHT_UNARY(sign, Sign)
-HINDSIGHT_UNARY(positive, Positive)
-HINDSIGHT_UNARY(heaviside, Heaviside)
-HINDSIGHT_UNARY(is_zero, IsZero)
-HINDSIGHT_UNARY(sin, Sin)
-HINDSIGHT_UNARY(cos, Cos)
-HINDSIGHT_UNARY(log1p, Log1p)
-HINDSIGHT_UNARY(expm1, Expm1)
-HINDSIGHT_UNARY(reciprocal, Reciprocal)
-HINDSIGHT_UNARY(rsqrt, Rsqrt)
-HINDSIGHT_UNARY(erf, Erf)
-HINDSIGHT_UNARY(erfc, Erfc)
-HINDSIGHT_UNARY(floor, Floor)
-
-#undef HINDSIGHT_UNARY
-#undef HINDSIGHT_BINARY
+#include <hindsight/autograd/elementwise/function_table.inc>
 
 }  // namespace hindsight::detail

@@ -1,5 +1,4 @@
 #pragma once
-#include <hindsight/autograd/elementwise/activations.h>
 #include <hindsight/autograd/elementwise/functions.h>
 #include <hindsight/autograd/tape/variable.h>
 
@@ -129,62 +128,18 @@ auto elementwise(F function, A&&... arguments) {
   return detail::make_expression(function, std::forward<A>(arguments)...);
 }
 
-#define HINDSIGHT_UNARY(name, Function)                                        \
-  template <class X, class = detail::require_lazy<X>>                          \
-  auto name(X&& x) {                                                           \
-    return detail::make_expression(functions::Function{}, std::forward<X>(x)); \
+#define HINDSIGHT_UNARY_ROW(kind, function, text, Struct, formula, by_x, reads, saved) \
+  template <class X, class = detail::require_lazy<X>>                                  \
+  auto function(X&& x) {                                                               \
+    return detail::make_expression(functions::Struct{}, std::forward<X>(x));           \
   }
-#define HINDSIGHT_BINARY(name, Function)                                                           \
-  template <class A, class B, class = detail::require_lazy<A, B>>                                  \
-  auto name(A&& a, B&& b) {                                                                        \
-    return detail::make_expression(functions::Function{}, std::forward<A>(a), std::forward<B>(b)); \
+#define HINDSIGHT_BINARY_ROW(kind, function, text, Struct, formula, by_a, by_b, reads_a, reads_b, \
+                             saved)                                                               \
+  template <class A, class B, class = detail::require_lazy<A, B>>                                 \
+  auto function(A&& a, B&& b) {                                                                   \
+    return detail::make_expression(functions::Struct{}, std::forward<A>(a), std::forward<B>(b));  \
   }
-
-HINDSIGHT_BINARY(operator+, Add)
-HINDSIGHT_BINARY(operator-, Subtract)
-HINDSIGHT_BINARY(operator*, Multiply)
-HINDSIGHT_BINARY(operator/, Divide)
-HINDSIGHT_BINARY(pow, Power)
-HINDSIGHT_BINARY(power, Power)  // its name in derivatives
-HINDSIGHT_BINARY(maximum, Maximum)
-HINDSIGHT_BINARY(minimum, Minimum)
-HINDSIGHT_BINARY(log_add_exp, LogAddExp)
-HINDSIGHT_BINARY(greater, Greater)  // comparisons: 1 where true, else 0; no gradient
-HINDSIGHT_BINARY(greater_equal, GreaterEqual)
-HINDSIGHT_BINARY(less, Less)
-HINDSIGHT_BINARY(less_equal, LessEqual)
-HINDSIGHT_BINARY(equal, Equal)
-HINDSIGHT_BINARY(not_equal, NotEqual)
-HINDSIGHT_BINARY(masked, Masked)
-HINDSIGHT_BINARY(gap, Gap)
-HINDSIGHT_UNARY(operator-, Negate)
-HINDSIGHT_UNARY(exp, Exp)
-HINDSIGHT_UNARY(log, Log)
-HINDSIGHT_UNARY(tanh, Tanh)
-HINDSIGHT_UNARY(sigmoid, Sigmoid)
-HINDSIGHT_UNARY(relu, Relu)
-HINDSIGHT_UNARY(sqrt, Sqrt)
-HINDSIGHT_UNARY(square, Square)
-HINDSIGHT_UNARY(abs, Abs)
-HINDSIGHT_UNARY(sign, Sign)
-HINDSIGHT_UNARY(positive, Positive)
-HINDSIGHT_UNARY(heaviside, Heaviside)
-HINDSIGHT_UNARY(is_zero, IsZero)
-HINDSIGHT_UNARY(sin, Sin)
-HINDSIGHT_UNARY(cos, Cos)
-HINDSIGHT_UNARY(log1p, Log1p)
-HINDSIGHT_UNARY(expm1, Expm1)
-HINDSIGHT_UNARY(reciprocal, Reciprocal)
-HINDSIGHT_UNARY(rsqrt, Rsqrt)
-HINDSIGHT_UNARY(erf, Erf)
-HINDSIGHT_UNARY(erfc, Erfc)
-HINDSIGHT_UNARY(floor, Floor)
-HINDSIGHT_UNARY(softplus, Softplus)
-HINDSIGHT_UNARY(log_sigmoid, LogSigmoid)
-HINDSIGHT_UNARY(silu, Silu)
-HINDSIGHT_UNARY(gelu, Gelu)
-HINDSIGHT_UNARY(hardsigmoid, HardSigmoid)
-HINDSIGHT_UNARY(softsign, Softsign)
+#include <hindsight/autograd/elementwise/function_table.inc>
 
 /// x above 0, alpha (exp(x) - 1) below.
 template <class X, class = detail::require_lazy<X>>
@@ -198,7 +153,7 @@ auto leaky_relu(X&& x, double slope = 0.01) {
   return detail::make_expression(functions::LeakyRelu{slope}, std::forward<X>(x));
 }
 
-/// x saved within [low, high], with slope 1 at these ends. OptionError unless low <= high.
+/// x limited to [low, high], with slope 1 at these ends. OptionError unless low <= high.
 template <class X, class = detail::require_lazy<X>>
 auto clamp(X&& x, double low, double high) {
   detail::check_limits("clamp", low, high);
@@ -233,9 +188,6 @@ auto lerp(A&& a, B&& b, const W& weight) {
 
 /// A derivative that is 0 everywhere.
 inline auto operator*(const Variable& gradient, Zero) { return gradient * 0.0; }
-
-#undef HINDSIGHT_UNARY
-#undef HINDSIGHT_BINARY
 
 namespace detail {
 

@@ -5,7 +5,8 @@
 
 namespace hindsight::detail {
 
-/// The tangent of a recorded expression, which outlives it on the tape. Operands as tangent.h says.
+/// The tangent of a recorded expression, which outlives it on the tape. Operands as tangent_loops.h
+/// says.
 class TangentOperation final : public FusedOperation {
  public:
   TangentOperation(const FusedOperation& of, const Variable* tangents, const Variable* saved,

@@ -7,26 +7,42 @@
 
 namespace hindsight::detail {
 
-Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
-                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
-                                            std::uint64_t tape)) {
+namespace {
+
+/// What the operands of an expression make of its result.
+struct Result {
+  Shape shape;
+  DType dtype;
+  std::uint64_t tape;  // id of the current one, 0 for none
+  bool recorded;
+};
+
+Result result_of(const FusedKernels& kernels, const Variable* const* leaves) {
   for (int k = 0; k < kernels.leaves; ++k) {
     if (!*leaves[k]) fail("{}: an operand is an empty Variable", kernels.name);
   }
-  Shape shape = leaves[0]->shape();
-  const DType dtype = leaves[0]->dtype();
   const Tape* tape = Tape::current();
-  const std::uint64_t id = tape ? tape->id() : 0;
-  bool recorded = tape && leaves[0]->node()->tape == id;
+  Result result{leaves[0]->shape(), leaves[0]->dtype(), tape ? tape->id() : 0, false};
+  result.recorded = tape && leaves[0]->node()->tape == result.tape;
   for (int k = 1; k < kernels.leaves; ++k) {
-    if (!broadcasts_to(leaves[k]->shape(), shape))
-      shape = broadcast_shapes(kernels.meeting_function[k], shape, leaves[k]->shape());
-    if (leaves[k]->dtype() != dtype) {
+    if (!broadcasts_to(leaves[k]->shape(), result.shape))
+      result.shape =
+          broadcast_shapes(kernels.meeting_function[k], result.shape, leaves[k]->shape());
+    if (leaves[k]->dtype() != result.dtype) {
       fail<DTypeError>("{}: {} and {} operands are mixed; convert one", kernels.meeting_function[k],
-                       name(dtype), name(leaves[k]->dtype()));
+                       name(result.dtype), name(leaves[k]->dtype()));
     }
-    recorded = recorded || (tape && leaves[k]->node()->tape == id);
+    result.recorded = result.recorded || (tape && leaves[k]->node()->tape == result.tape);
   }
+  return result;
+}
+
+}  // namespace
+
+Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
+                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
+                                            std::uint64_t tape)) {
+  const auto [shape, dtype, tape, recorded] = result_of(kernels, leaves);
   const OperationScope scope;
   const Layout layout(shape);  // throws for too many elements: before there is a node to lose
   Node* node = Node::make(dtype, shape);
@@ -48,7 +64,7 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
                 saved ? saved.data<std::byte>() : nullptr);
   }
   if (recorded) {
-    FusedOperation* operation = record(program, leaves, id);
+    FusedOperation* operation = record(program, leaves, tape);
     operation->saved_ = std::move(saved);
     operation->record_output(output);
   }
@@ -94,6 +110,49 @@ void FusedOperation::backward_recorded(ReverseSweep& sweep) {
   for (std::size_t i = 0; i < leaves; ++i) sweep.add(operands_[i], gradients[i]);
 }
 
+void FusedOperation::zero_first(std::size_t i, BackwardPass* pass) const {
+  const Operand& o = operands_[i];
+  o.node()->gradient->memory(o.layout(), o.node()->dtype).fill(0);
+  pass->accumulate[i] = true;
+}
+
+/// Takes memory for the gradient of operand i.
+void FusedOperation::claim(std::size_t i, BackwardPass* pass) const {
+  const Operand& o = operands_[i];
+  const Gradient::Target target = ReverseSweep::target(o);
+  pass->to[i] = target.base;
+  pass->accumulate[i] = target.accumulate;
+  if (target.accumulate) {
+    // An operand that meets another part of the same value here: what that one was to assign may
+    // be added to before it is reached.
+    for (std::size_t j = 0; j < i; ++j) {
+      if (pass->to[j] && !pass->accumulate[j] && operands_[j].node() == o.node() &&
+          !(operands_[j].layout() == o.layout()))
+        zero_first(j, pass);
+    }
+  } else if (pass->loops.repeats(i)) {
+    zero_first(i, pass);
+  }
+}
+
+/// Takes memory for the gradients that are asked for; addends of a sum share theirs.
+void FusedOperation::claim_targets(BackwardPass* pass) const {
+  const auto leaves = static_cast<std::size_t>(kernels_->leaves);
+  SharedGradients shared(operands_, kernels_->leaves, kernels_->gradient_group, output_.shape());
+  const auto claims = [&](std::size_t i) {
+    return kernels_->receives[i] && operands_[i].needs_gradient() &&
+           shared.of(i) == SharedGradients::kNone;
+  };
+  for (std::size_t i = 0; i < leaves; ++i) {
+    pass->to[i] = nullptr;
+    if (claims(i)) claim(i, pass);
+  }
+  shared.share(pass->accumulate.data());
+  for (std::size_t i = 0; i < leaves; ++i) {
+    if (claims(i) && !pass->to[i]) claim(i, pass);
+  }
+}
+
 void FusedOperation::backward(ReverseSweep& sweep) {
   if (sweep.recorded()) return backward_recorded(sweep);
   const DType dtype = output_.node()->dtype;
@@ -106,44 +165,8 @@ void FusedOperation::backward(ReverseSweep& sweep) {
   BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(),
                     saved_ ? saved_.data<std::byte>() : nullptr);
 
+  claim_targets(&pass);
   const auto leaves = static_cast<std::size_t>(kernels_->leaves);
-  const auto zero_first = [&](std::size_t i) {
-    operands_[i].node()->gradient->memory(operands_[i].layout(), dtype).fill(0);
-    pass.accumulate[i] = true;
-  };
-  const auto claim = [&](std::size_t i) {
-    const Operand& o = operands_[i];
-    const Gradient::Target target = ReverseSweep::target(o);
-    pass.to[i] = target.base;
-    pass.accumulate[i] = target.accumulate;
-    if (target.accumulate) {
-      // An operand that meets another part of the same value here: what that one was to assign may
-      // be added to before it is reached.
-      for (std::size_t j = 0; j < i; ++j) {
-        if (pass.to[j] && !pass.accumulate[j] && operands_[j].node() == o.node() &&
-            !(operands_[j].layout() == o.layout()))
-          zero_first(j);
-      }
-      return;
-    }
-    bool repeats = !loops.dense;
-    for (int g = 2; g < loops.groups; ++g)
-      repeats = repeats || loops.step[static_cast<std::size_t>(g)][i] == 0;
-    if (repeats) zero_first(i);
-  };
-
-  const auto wanted = [&](std::size_t i) {
-    return kernels_->receives[i] && operands_[i].needs_gradient();
-  };
-  SharedGradients lenders(operands_, kernels_->leaves, kernels_->gradient_group, shape);
-  for (std::size_t i = 0; i < leaves; ++i) {
-    pass.to[i] = nullptr;
-    if (wanted(i) && lenders.of(i) == SharedGradients::kNone) claim(i);
-  }
-  lenders.borrow(pass.accumulate.data());
-  for (std::size_t i = 0; i < leaves; ++i) {
-    if (wanted(i) && lenders.of(i) == SharedGradients::kNone && !pass.to[i]) claim(i);
-  }
   for (std::size_t i = 0; i < leaves; ++i) {  // only now: claiming may move a gradient
     const Operand& o = operands_[i];
     pass.in[i] = kernels_->reads_leaf[i] ? values_of(static_cast<int>(i)) : nullptr;

@@ -4,6 +4,8 @@
 
 namespace hindsight::detail {
 
+struct BackwardPass;
+
 /// A recorded expression.
 class FusedOperation : public Operation {
  public:
@@ -26,6 +28,9 @@ class FusedOperation : public Operation {
   friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
                            FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
   void backward_recorded(ReverseSweep& sweep);
+  void zero_first(std::size_t i, BackwardPass* pass) const;
+  void claim(std::size_t i, BackwardPass* pass) const;
+  void claim_targets(BackwardPass* pass) const;
   void compute(const Buffer& value, const Buffer& saved) const;
   Variable saved_values(int q) const;
   /// Where the row loops find operand k; null where it is left out.

@@ -84,7 +84,7 @@ Size SharedGradients::shift(std::size_t borrower) const {
   return (from.layout().offset - to.layout().offset) * bytes_of(to.node()->dtype);
 }
 
-void SharedGradients::borrow(const bool* accumulates) {
+void SharedGradients::share(const bool* accumulates) {
   const auto for_borrowers = [&](auto&& f) {
     for (std::size_t i = 0; i < count_; ++i) {
       if (lender_[i] == kNone) continue;

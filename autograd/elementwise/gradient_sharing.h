@@ -20,7 +20,7 @@ class SharedGradients {
   int of(std::size_t i) const { return lender_[i]; }
   /// Once the lenders' memory is claimed: borrows it where they assign to it. Where one part of a
   /// value cannot borrow none does, and their lenders become kNone.
-  void borrow(const bool* accumulates);
+  void share(const bool* accumulates);
 
  private:
   bool may_lend(std::size_t lender, std::size_t borrower, const Shape& output) const;

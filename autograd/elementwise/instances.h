@@ -3,7 +3,7 @@
 #include <hindsight/autograd/elementwise/tangent_loops.h>
 
 /// Programs that nearly every source file meets, since derivatives of derivatives are made of them:
-/// their loops are compiled once, in common_programs.cpp, instead of in every file.
+/// their loops are compiled once, in instances.cpp, instead of in every file.
 namespace hindsight::detail {
 namespace common {
 

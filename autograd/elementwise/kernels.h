@@ -29,7 +29,7 @@ struct BackwardRows {
 };
 
 constexpr int kMaxLeaves = 32;
-/// Of a tangent (tangent.h): each leaf's value and tangent, and the values that were saved.
+/// Of a tangent (tangent_loops.h): each leaf's value and tangent, and the values that were saved.
 constexpr int kMaxOperands = 3 * kMaxLeaves;
 
 struct FusedKernels {
@@ -47,7 +47,8 @@ struct FusedKernels {
   const bool* reads_leaf;     ///< whether the way back reads the value of leaf k
   const bool* receives;       ///< whether leaf k can get a gradient
   const int* gradient_group;  ///< leaves of the same number get the same gradient
-  /// The program's derivative along its leaves' tangents (tangent.h); null for one of these itself.
+  /// The program's derivative along its leaves' tangents (tangent_loops.h); null for one of these
+  /// itself.
   const FusedKernels* tangent;
 };
 

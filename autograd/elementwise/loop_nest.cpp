@@ -5,7 +5,7 @@ namespace {
 
 constexpr Size kBlock = 512;  // elements gathered at a time where an operand is not dense
 
-/// Walks the groups from `inner` on; calls f(index of the first row, offsets of the leaves).
+/// Goes over the groups from `inner` on; calls f(index of the first row, offsets of the leaves).
 template <class F>
 void for_each_outer(const LoopNest& loops, int inner, Size rows_inside, F&& f) {
   std::array<Size, kMaxOperands> offset;
@@ -54,7 +54,7 @@ void run_forward(const FusedKernels& kernels, const void* program, const LoopNes
   const Size bytes = bytes_of(dtype);
   const SavedLayout layout(loops, kernels.saved);
   std::array<const void*, kMaxOperands> from;
-  const auto kept_at = [&](Size row, Size j) {
+  const auto saved_at = [&](Size row, Size j) {
     return saved ? saved + (row * layout.row + j) * bytes : nullptr;
   };
   if (loops.dense) {
@@ -63,7 +63,7 @@ void run_forward(const FusedKernels& kernels, const void* program, const LoopNes
       for (int k = 0; k < loops.leaves; ++k)
         from[static_cast<std::size_t>(k)] = in[k] ? in[k] + offset[k] * bytes : nullptr;
       kernel(program, {rows, loops.length(), from.data(), loops.step[1].data(),
-                       out + row * loops.length() * bytes, loops.length(), kept_at(row, 0),
+                       out + row * loops.length() * bytes, loops.length(), saved_at(row, 0),
                        layout.row, layout.plane});
     });
     return;
@@ -84,63 +84,59 @@ void run_forward(const FusedKernels& kernels, const void* program, const LoopNes
       }
       kernel(program,
              {1, count, from.data(), loops.step[1].data(), out + (row * loops.length() + j) * bytes,
-              0, kept_at(row, j), layout.row, layout.plane});
+              0, saved_at(row, j), layout.row, layout.plane});
     }
   });
 }
 
-void BackwardPass::run() {
-  const auto kernel = kernels.backward[static_cast<int>(dtype)];
-  const Size bytes = bytes_of(dtype);
+void BackwardPass::run_dense() {
+  const Size bytes = bytes_of(dtype), rows = loops.groups > 1 ? loops.extent[1] : 1;
   const SavedLayout layout(loops, kernels.saved);
+  const auto n = static_cast<std::size_t>(loops.leaves);
   std::array<const void*, kMaxOperands> from;
   std::array<void*, kMaxOperands> target;
-  const auto kept_at = [&](Size row, Size j) {
-    return saved ? saved + (row * layout.row + j) * bytes : nullptr;
-  };
+  for_each_outer(loops, 2, rows, [&](Size row, const Size* offset) {
+    for (std::size_t i = 0; i < n; ++i) {
+      from[i] = in[i] ? in[i] + offset[i] * bytes : nullptr;
+      target[i] = to[i] ? to[i] + offset[i] * bytes : nullptr;
+    }
+    std::array<bool, kMaxOperands> flags;  // the loop sets them after its first row
+    std::copy_n(accumulate.data(), n, flags.data());
+    kernels.backward[static_cast<int>(dtype)](
+        program, {rows, loops.length(), from.data(), loops.step[1].data(),
+                  gradient + row * loops.length() * bytes, loops.length(), saved_at(layout, row, 0),
+                  layout.row, layout.plane, target.data(), loops.step[1].data(), flags.data()});
+  });
+}
+
+void BackwardPass::run_blocks() {
+  const Size bytes = bytes_of(dtype);
+  const SavedLayout layout(loops, kernels.saved);
   const auto n = static_cast<std::size_t>(loops.leaves);
-  if (loops.dense) {
-    const Size rows = loops.groups > 1 ? loops.extent[1] : 1;
-    for_each_outer(loops, 2, rows, [&](Size row, const Size* offset) {
-      for (std::size_t i = 0; i < n; ++i) {
-        from[i] = in[i] ? in[i] + offset[i] * bytes : nullptr;
-        target[i] = to[i] ? to[i] + offset[i] * bytes : nullptr;
-      }
-      std::array<bool, kMaxOperands> flags;  // the loop sets them after its first row
-      std::copy_n(accumulate.data(), n, flags.data());
-      kernel(program,
-             {rows, loops.length(), from.data(), loops.step[1].data(),
-              gradient + row * loops.length() * bytes, loops.length(), kept_at(row, 0), layout.row,
-              layout.plane, target.data(), loops.step[1].data(), flags.data()});
-    });
-    return;
-  }
   const Buffer scratch(2 * kBlock * bytes * loops.leaves);
   const auto block = [&](std::size_t i) {
     return scratch.data<std::byte>() + static_cast<Size>(i) * kBlock * bytes;
   };
-  std::array<bool, kMaxOperands> accumulate_block = accumulate;
-  for (std::size_t i = 0; i < n; ++i)
-    accumulate_block[i] = to[i] && accumulate[i] && loops.step[0][i] == 1;
+  std::array<const void*, kMaxOperands> from;
+  std::array<void*, kMaxOperands> target;
   for_each_outer(loops, 1, 1, [&](Size row, const Size* offset) {
     for (Size j = 0; j < loops.length(); j += kBlock) {
       const Size count = std::min(kBlock, loops.length() - j);
+      std::array<bool, kMaxOperands> flags;
       for (std::size_t i = 0; i < n; ++i) {
         const Size step = loops.step[0][i], at = (offset[i] + j * step) * bytes;
         from[i] = in[i] ? in[i] + at : nullptr;
         target[i] = to[i] ? to[i] + at : nullptr;
+        flags[i] = to[i] && accumulate[i] && step == 1;
         if (step == 1) continue;
-        if (in[i]) {
-          gather(in[i] + at, step, block(2 * i), count, dtype);
-          from[i] = block(2 * i);
-        }
+        if (in[i]) gather(in[i] + at, step, block(2 * i), count, dtype);
+        if (in[i]) from[i] = block(2 * i);
         if (to[i]) target[i] = block(2 * i + 1);
       }
-      std::array<bool, kMaxOperands> flags = accumulate_block;
-      kernel(program,
-             {1, count, from.data(), loops.step[1].data(),
-              gradient + (row * loops.length() + j) * bytes, 0, kept_at(row, j), layout.row,
-              layout.plane, target.data(), loops.step[1].data(), flags.data()});
+      kernels.backward[static_cast<int>(dtype)](
+          program, {1, count, from.data(), loops.step[1].data(),
+                    gradient + (row * loops.length() + j) * bytes, 0, saved_at(layout, row, j),
+                    layout.row, layout.plane, target.data(), loops.step[1].data(), flags.data()});
       for (std::size_t i = 0; i < n; ++i) {
         const Size step = loops.step[0][i];
         if (to[i] && step != 1)

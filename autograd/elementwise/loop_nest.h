@@ -7,8 +7,8 @@
 /// How the loops of a fused operation run over an output and its operands in memory.
 namespace hindsight::detail {
 
-/// The loops over an output and its operands: axes that lie evenly in memory for all are merged.
-/// Group 0 is the innermost (the row), group 1 counts rows, the others lie outside.
+/// The loops over an output and its operands: axes that are evenly spaced in memory for all of them
+/// are merged. Group 0 is the innermost (the row), group 1 counts rows, the others are outside.
 struct LoopNest {
   int groups = 0;
   int leaves = 0;
@@ -16,7 +16,14 @@ struct LoopNest {
   std::array<Size, kMaxRank> extent{};
   std::array<std::array<Size, kMaxOperands>, kMaxRank> step;  // [group][leaf], elements
 
-  Size length() const { return extent[0]; }
+  /// Whether the loops may come to an element of a leaf more than once.
+  bool repeats(std::size_t leaf) const {
+    bool result = !dense;
+    for (int g = 2; g < groups; ++g)
+      result = result || step[static_cast<std::size_t>(g)][leaf] == 0;
+    return result;
+  }
+  Size length() const { return extent[0]; }  ///< elements of a row
   Size rows() const {
     Size count = 1;
     for (int g = 1; g < groups; ++g) count *= extent[static_cast<std::size_t>(g)];
@@ -24,7 +31,8 @@ struct LoopNest {
   }
 };
 
-/// layout_of(k) is where leaf k lies, null for one that is left out: it goes along with the others.
+/// layout_of(k) is the layout of leaf k, null for an absent operand, which takes the others'
+/// strides.
 template <class LayoutOf>
 LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
   LoopNest loops;
@@ -62,7 +70,7 @@ LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
   return loops;
 }
 
-/// Where the saved values of a row lie: planes padded to whole vectors.
+/// Where the saved values of a row are, in elements: planes padded to whole vectors.
 struct SavedLayout {
   Size plane, row;
   SavedLayout(const LoopNest& loops, int saved)
@@ -74,7 +82,7 @@ struct SavedLayout {
 void run_forward(const FusedKernels& kernels, const void* program, const LoopNest& loops,
                  DType dtype, const std::byte* const* in, std::byte* out, std::byte* saved);
 
-/// Hands the gradient of a program's value on to its leaves.
+/// Propagates the gradient of a program's value to its leaves.
 struct BackwardPass {
   BackwardPass(const FusedKernels& k, const void* p, const LoopNest& l, DType t, const std::byte* g,
                const std::byte* saved_values)
@@ -91,7 +99,14 @@ struct BackwardPass {
   std::array<std::byte*, kMaxOperands> to;
   std::array<bool, kMaxOperands> accumulate;
 
-  void run();
+  void run() { loops.dense ? run_dense() : run_blocks(); }
+
+ private:
+  void run_dense();   ///< whole rows, several at a time
+  void run_blocks();  ///< parts of a row, gathered where operands are not dense
+  const std::byte* saved_at(const SavedLayout& layout, Size row, Size j) const {
+    return saved ? saved + (row * layout.row + j) * bytes_of(dtype) : nullptr;
+  }
 };
 
 }  // namespace hindsight::detail

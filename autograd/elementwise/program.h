@@ -5,7 +5,7 @@
 #include <utility>
 
 /// An expression's type without its operands is a program. What is known of it at compile time:
-/// which values the way back reads, which leaves get the same gradient, what names errors use.
+/// which values backward reads, which leaves get the same gradient, what names errors use.
 namespace hindsight::detail {
 
 struct Leaf {};
@@ -33,22 +33,7 @@ inline constexpr int leaves_of<Leaf> = 1;
 template <class F, class... C>
 inline constexpr int leaves_of<Program<F, C...>> = (0 + ... + leaves_of<C>);
 
-template <class F, class = void>
-constexpr bool is_saved = false;
-template <class F>
-inline constexpr bool is_saved<F, std::void_t<decltype(F::kSaved)>> = F::kSaved;
-
-/// What the derivative with respect to child `I` of `N` reads.
-template <class F, int I, int N, class = void>
-constexpr unsigned reads = kAll;
-template <class F>
-inline constexpr unsigned reads<F, 0, 1, std::void_t<decltype(F::kReads)>> = F::kReads;
-template <class F>
-inline constexpr unsigned reads<F, 0, 2, std::void_t<decltype(F::kLeftReads)>> = F::kLeftReads;
-template <class F>
-inline constexpr unsigned reads<F, 1, 2, std::void_t<decltype(F::kRightReads)>> = F::kRightReads;
-
-/// Whether the way back needs the value of a node's output and of its children.
+/// Whether backward needs the value of a node's output and of its children.
 template <class P>
 struct DerivativeReads;
 template <class F, class X>
@@ -61,7 +46,7 @@ struct DerivativeReads<Program<F, A, B>> {
       (leaves_of<A> > 0 ? reads<F, 0, 2> : 0) | (leaves_of<B> > 0 ? reads<F, 1, 2> : 0);
 };
 
-/// Which leaves' values the way back reads, as ValueNode decides it.
+/// Which leaves' values backward reads, as ValueNode decides it.
 template <class P, bool Wanted>
 struct LeafMarker {
   template <std::size_t N>
@@ -131,7 +116,7 @@ constexpr auto meeting_functions() {
   return result;
 }
 
-/// Numbers the gradients that reach the leaves: a sum hands the same one to both sides.
+/// Groups leaves that receive the same gradient: both sides of a sum do.
 template <class P>
 struct GradientGroups {
   static constexpr void mark(int*&, int, int&) {}

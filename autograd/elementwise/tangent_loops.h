@@ -223,14 +223,14 @@ struct DualNode<Program<F, A, B>, T, N, L, K, Wanted> {
     }
   }
   HINDSIGHT_INLINE simd::Batch<T> along_left(const P& p) const {
-    return along<F>(a.tangent, p.function.by_left(if_read<(kByLeft & kLeft) != 0>(a.value),
-                                                  if_read<(kByLeft & kRight) != 0>(b.value),
-                                                  if_read<(kByLeft & kOutput) != 0>(value)));
+    return along<F, 0>(a.tangent, p.function.by_left(if_read<(kByLeft & kLeft) != 0>(a.value),
+                                                     if_read<(kByLeft & kRight) != 0>(b.value),
+                                                     if_read<(kByLeft & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE simd::Batch<T> along_right(const P& p) const {
-    return along<F>(b.tangent, p.function.by_right(if_read<(kByRight & kLeft) != 0>(a.value),
-                                                   if_read<(kByRight & kRight) != 0>(b.value),
-                                                   if_read<(kByRight & kOutput) != 0>(value)));
+    return along<F, 1>(b.tangent, p.function.by_right(if_read<(kByRight & kLeft) != 0>(a.value),
+                                                      if_read<(kByRight & kRight) != 0>(b.value),
+                                                      if_read<(kByRight & kOutput) != 0>(value)));
   }
   HINDSIGHT_INLINE auto dual() const {
     if constexpr (varies<P>) {

@@ -52,6 +52,8 @@ bool Gradient::rectangle_of(const Layout& region, Size columns, Rectangle* resul
 }
 
 void Gradient::insert(Rectangle r, Size rows, Size columns) {
+  if (!written_)
+    written_ = static_cast<Rectangle*>(pool::allocate(kRectangles * sizeof(Rectangle), 0));
   for (int i = 0; i < count_;) {
     if (r.absorb(written_[i])) {
       written_[i] = written_[--count_];
@@ -75,14 +77,14 @@ Gradient::Target Gradient::target(const Layout& region, const Shape& whole, DTyp
 }
 
 void Gradient::move_out(const Shape& whole, DType dtype) {
-  const Gradient before = std::exchange(*this, Gradient());
+  Gradient before = std::exchange(*this, Gradient());
   moved_ = true;
   if (before.empty()) return;
   reserve(whole, dtype);
   std::memcpy(base(), before.base(), static_cast<std::size_t>(whole.elements() * bytes_of(dtype)));
-  count_ = before.count_;
   full_ = before.full_;
-  std::copy_n(before.written_, count_, written_);
+  count_ = std::exchange(before.count_, 0);
+  std::swap(written_, before.written_);
 }
 
 bool Gradient::may_borrow(const Gradient& lender, Size shift, const Layout& region,

@@ -1,7 +1,7 @@
 #pragma once
 #include <hindsight/autograd/tensor/tensor.h>
 
-#include <array>
+#include <utility>
 
 namespace hindsight {
 
@@ -17,6 +17,15 @@ namespace hindsight {
 /// moves to memory of its own.
 class Gradient {
  public:
+  Gradient() = default;
+  Gradient(Gradient&& other) noexcept { swap(other); }
+  Gradient& operator=(Gradient&& other) noexcept {
+    Gradient taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  ~Gradient() { drop_rectangles(); }
+
   /// Where to write the gradient of a view.
   struct Target {
     std::byte* base = nullptr;  ///< element 0 of the whole value's gradient: add the view's offset
@@ -66,6 +75,7 @@ class Gradient {
   }
   void release() {
     clear();
+    drop_rectangles();
     buffer_.reset();
     lent_ = borrowed_ = false;
   }
@@ -95,14 +105,29 @@ class Gradient {
   Target claim(const Layout& region, const Shape& whole, DType dtype);
   void move_out(const Shape& whole, DType dtype);
 
+  void drop_rectangles() {
+    if (written_)
+      pool::release(std::exchange(written_, nullptr), kRectangles * sizeof(Rectangle), 0);
+  }
+  void swap(Gradient& other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    std::swap(offset_, other.offset_);
+    std::swap(written_, other.written_);
+    std::swap(count_, other.count_);
+    std::swap(full_, other.full_);
+    std::swap(lent_, other.lent_);
+    std::swap(borrowed_, other.borrowed_);
+    std::swap(moved_, other.moved_);
+  }
+
   Buffer buffer_;
   Size offset_ = 0;
-  int count_ = 0;
+  Rectangle* written_ = nullptr;  // kRectangles of them, the first count_ valid; null before any
+  std::int32_t count_ = 0;
   bool full_ = false;
-  bool lent_ = false;               // others have their gradients in this memory
-  bool borrowed_ = false;           // this memory is another's
-  bool moved_ = false;              // lent once in vain: a copy was needed after all
-  Rectangle written_[kRectangles];  // the first count_ are valid
+  bool lent_ = false;      // others have their gradients in this memory
+  bool borrowed_ = false;  // this memory is another's
+  bool moved_ = false;     // lent once in vain: a copy was needed after all
 };
 
 }  // namespace hindsight

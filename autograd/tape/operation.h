@@ -81,8 +81,8 @@ class Operation {
     Operation& operation_;
   };
 
-  static void* operator new(std::size_t bytes) { return pool::allocate(bytes); }
-  static void operator delete(void* block, std::size_t bytes) { pool::release(block, bytes); }
+  static void* operator new(std::size_t bytes) { return pool::allocate(bytes, 0); }
+  static void operator delete(void* block, std::size_t bytes) { pool::release(block, bytes, 0); }
 
   virtual ~Operation() = default;
   virtual const char* name() const = 0;

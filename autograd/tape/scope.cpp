@@ -14,7 +14,7 @@ const ScopePath& ScopePath::current() { return current_place; }
 
 ScopePath ScopePath::make(std::string_view name, Size first, Size last) {
   const auto size = static_cast<std::uint32_t>(name.size());
-  void* memory = pool::allocate(sizeof(Frame) + size);
+  void* memory = pool::allocate(sizeof(Frame) + size, 0);
   Frame* outer = current_place.frame_;
   if (outer) ++outer->references;
   Frame* frame = new (memory) Frame{outer, first, last, 0, size};
@@ -26,7 +26,7 @@ ScopePath ScopePath::make(std::string_view name, Size first, Size last) {
 void ScopePath::destroy(Frame* frame) {
   do {
     Frame* outer = frame->outer;
-    pool::release(frame, sizeof(Frame) + frame->name_size);
+    pool::release(frame, sizeof(Frame) + frame->name_size, 0);
     frame = outer;
   } while (frame && --frame->references == 0);
 }

@@ -62,13 +62,13 @@ bool ForwardSweep::moves(const Operation& operation) const {
 }
 
 void add_contribution(Node* node, const Layout& region, const Variable& value) {
-  node->contributions =
-      new (pool::allocate(sizeof(Contribution))) Contribution{region, value, node->contributions};
+  node->contributions = new (pool::allocate(sizeof(Contribution), 0))
+      Contribution{region, value, node->contributions};
 }
 
 void drop_contribution(Contribution* contribution) {
   contribution->~Contribution();
-  pool::release(contribution, sizeof(Contribution));
+  pool::release(contribution, sizeof(Contribution), 0);
 }
 
 void clear_contributions(Node* node) {

@@ -52,7 +52,7 @@ void Tape::clear() {
     use->leaf->use = nullptr;
     use->leaf->drop_handle();
     use->~ParameterUse();
-    pool::release(use, sizeof(ParameterUse));
+    pool::release(use, sizeof(ParameterUse), 0);
   }
   table_.reset();
   slots_ = filled_ = 0;
@@ -107,7 +107,7 @@ ParameterUse& Tape::use_of(const Parameter& parameter) {
     slots_ = slots;
     for (ParameterUse* use = uses_; use; use = use->next) insert(use);
   }
-  auto* use = new (pool::allocate(sizeof(ParameterUse))) ParameterUse;
+  auto* use = new (pool::allocate(sizeof(ParameterUse), 0)) ParameterUse;
   use->parameter = parameter;
   use->version = parameter.data()->version;
   use->next = uses_;

@@ -168,7 +168,12 @@ class Tape {
   Variable pull_back(Operation* before, const std::vector<Variable>& outputs,
                      const std::vector<Variable>& cotangents, const Variable& input);
   void restore_between(const Operation* before, const std::vector<Variable>& outputs);
-  void mark_needed(const Operation* before, const std::vector<Variable>& inputs);
+  void mark_needed(const Operation* before, const std::vector<Variable>& ends,
+                   const std::vector<Variable>& inputs);
+  void check_gradient_of(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                         const GradientOptions& options) const;
+  void check_directions(const std::vector<Variable>& inputs,
+                        const std::vector<Variable>& directions) const;
 
   std::uint64_t id_;
   int busy_ = 0;  // how many Busy are alive

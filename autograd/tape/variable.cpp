@@ -6,7 +6,7 @@
 namespace hindsight {
 
 Node* Node::make(DType dtype, const Shape& shape) {
-  Node* node = new (pool::allocate(sizeof(Node))) Node;
+  Node* node = new (pool::allocate(sizeof(Node), 0)) Node;
   node->dtype = dtype;
   node->shape = shape;
   return node;
@@ -15,7 +15,7 @@ Node* Node::make(DType dtype, const Shape& shape) {
 void Node::destroy(Node* node) {
   if (node->contributions) clear_contributions(node);
   node->~Node();
-  pool::release(node, sizeof(Node));
+  pool::release(node, sizeof(Node), 0);
 }
 
 void Node::unused() {

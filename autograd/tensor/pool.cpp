@@ -26,7 +26,6 @@ struct SizeClass {
 };
 
 SizeClass size_class(std::size_t bytes) {
-  bytes += kSpare;
   if (bytes <= kFine) {
     const std::size_t index = (bytes - 1) / kAlignment;
     return {index, (index + 1) * kAlignment};
@@ -91,9 +90,9 @@ thread_local Closer closer;
 
 }  // namespace
 
-void* allocate(std::size_t bytes) {
+void* allocate(std::size_t bytes, std::size_t spare) {
   if (bytes > kMostBytes) throw std::bad_alloc();
-  const SizeClass size = size_class(bytes);
+  const SizeClass size = size_class(bytes + spare);
   Statistics& counts = lists.statistics;
   Class& list = lists.classes[size.index];
   void* block = list.idle;
@@ -111,8 +110,8 @@ void* allocate(std::size_t bytes) {
   return block;
 }
 
-void release(void* block, std::size_t bytes) {
-  const SizeClass size = size_class(bytes);
+void release(void* block, std::size_t bytes, std::size_t spare) {
+  const SizeClass size = size_class(bytes + spare);
   lists.statistics.bytes_in_use -= static_cast<std::int64_t>(size.bytes);
   Class& list = lists.classes[size.index];
   if (list.lent == 0 || lists.closed) return system_release(block);

@@ -20,10 +20,12 @@
 namespace hindsight::pool {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of every block
+constexpr std::size_t kSpare = 64;  ///< readable bytes past the end of a block
 
-void* allocate(std::size_t bytes);             ///< std::bad_alloc when memory is exhausted
-void release(void* block, std::size_t bytes);  ///< `bytes` as given to allocate()
+/// std::bad_alloc when memory is exhausted. Records, which no loop reads in whole vectors, need no
+/// spare bytes.
+void* allocate(std::size_t bytes, std::size_t spare = kSpare);
+void release(void* block, std::size_t bytes, std::size_t spare = kSpare);  ///< as in allocate()
 
 /// Counters of the calling thread.
 struct Statistics {

@@ -197,6 +197,42 @@ HINDSIGHT_INLINE Batch<T> silu(const Batch<T>& x) {
   return xsimd::select(x > Batch<T>(Logistic<T>::kOneFrom), x, y);
 }
 
+constexpr double kRootHalf = 0.70710678118654752440;
+
+/// xsimd's erf is 2.4 units in the last place off in float, its erfc 66: so in double.
+template <class T>
+HINDSIGHT_INLINE Batch<T> erf(const Batch<T>& x) {
+  return in_double(x, [](const auto& wide) { return xsimd::erf(wide); });
+}
+template <class T>
+HINDSIGHT_INLINE Batch<T> erfc(const Batch<T>& x) {
+  return in_double(x, [](const auto& wide) { return xsimd::erfc(wide); });
+}
+
+/// x P(normal <= x) = x erfc(-x / sqrt(2)) / 2. For negative x 1 + erf(...) would cancel, and
+/// float's rounding of x / sqrt(2) would show: so in double.
+template <class T>
+HINDSIGHT_INLINE Batch<T> gelu(const Batch<T>& x) {
+  return in_double(x, [](const auto& wide) { return 0.5 * wide * xsimd::erfc(-kRootHalf * wide); });
+}
+
+/// pow as IEEE 754 has it, and its accuracy for float: exp(b log a) multiplies the rounding of the
+/// logarithm by b, so it is in double.
+template <class T>
+Batch<T> power(const Batch<T>& base, const Batch<T>& exponent) {
+  return in_double(base, exponent, [](const auto& a, const auto& b) {
+    using B = std::decay_t<decltype(a)>;
+    const B size = xsimd::abs(a), infinity(std::numeric_limits<double>::infinity());
+    const auto whole = xsimd::floor(b) == b;  // infinities, too
+    const B half = 0.5 * b;
+    const B sign = xsimd::select(whole && xsimd::floor(half) != half, xsimd::bitofsign(a), B(0));
+    const B magnitude =
+        xsimd::select(b == B(0) || size == B(1), B(1), exponential<double>(b * xsimd::log(size)));
+    const auto invalid = a < B(0) && size != infinity && !whole;
+    return xsimd::select(invalid, B(std::numeric_limits<double>::quiet_NaN()), magnitude | sign);
+  });
+}
+
 }  // namespace hindsight::simd
 
 /// Overloads for registers; an exact match beats xsimd's templates.
@@ -218,5 +254,11 @@ HINDSIGHT_INLINE batch<float> tanh(const batch<float>& x) {
 }
 HINDSIGHT_INLINE batch<double> tanh(const batch<double>& x) {
   return hindsight::simd::hyperbolic_tangent<double>(x);
+}
+inline batch<float> pow(const batch<float>& a, const batch<float>& b) {
+  return hindsight::simd::power<float>(a, b);
+}
+inline batch<double> pow(const batch<double>& a, const batch<double>& b) {
+  return hindsight::simd::power<double>(a, b);
 }
 }  // namespace xsimd

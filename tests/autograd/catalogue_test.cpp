@@ -36,7 +36,8 @@ const Names kOtherGradient{"hook_gradient", "scale_gradient", "clip_gradient"};
 void collect(const std::string& header, Names* names) {
   static const std::regex declared(
       "^(?:inline )?(?:Variable|Tensor|Indices|auto|std::vector<Variable>) ([a-z]\\w*)\\((.*)");
-  static const std::regex macro("^HINDSIGHT_(?:UNARY|BINARY)\\((operator.|\\w+),.*");
+  static const std::regex macro(
+      "^HINDSIGHT_(?:XSIMD_|NEW_|BETTER_)(?:UNARY|BINARY)\\( *(operator.|\\w+),.*");
   if (header.find("namespace hindsight::detail {") != std::string::npos) return;
   bool detail = false;
   std::istringstream lines(header);
@@ -54,7 +55,8 @@ Names public_operations() {
   Names names;
   for (const char* folder : {"elementwise", "ops"}) {
     for (const auto& entry : fs::directory_iterator(kSource / "autograd" / folder)) {
-      if (entry.path().extension() == ".h") collect(text_of(entry.path()), &names);
+      const fs::path extension = entry.path().extension();
+      if (extension == ".h" || extension == ".inc") collect(text_of(entry.path()), &names);
     }
   }
   collect(text_of(kSource / "autograd" / "derivatives" / "checkpoint.h"), &names);
@@ -74,9 +76,9 @@ TEST_CASE("operations are found in headers") {
       "namespace detail {\n"
       "Variable hidden(const Variable& x);\n"
       "}  // namespace detail\n"
-      "HINDSIGHT_UNARY(three, Three)\n"
-      "HINDSIGHT_BINARY(operator+, Add)\n"
-      "#define HINDSIGHT_UNARY(name, F)\n",
+      "HINDSIGHT_NEW_UNARY( three,  Three, x)\n"
+      "HINDSIGHT_XSIMD_BINARY( operator+, Add)\n"
+      "#define HINDSIGHT_NEW_UNARY(name, F)\n",
       &names);
   CHECK(names == Names{"one", "two", "three", "operator+"});
   CHECK(public_operations().size() > 90);

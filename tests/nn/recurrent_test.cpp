@@ -270,21 +270,21 @@ TEST_CASE("RNN values") {
   }
 }
 
-TEST_CASE("a cell steps on its own, without begin") {
+TEST_CASE("a cell steps on its own as it does in a layer") {
   Rng rng(2);
-  const nn::LstmCell lstm(3, 4, rng);
-  const nn::RnnCell rnn(3, 4, rng);
-  const auto check = [](const nn::Cell& cell, const nn::State& start) {
-    const Variable px = cell.project(Variable(random_tensor({2, 3}, 1, DType::f32)));
-    const nn::State alone = cell.step(px, start), begun = cell.step(px, cell.begin(start));
-    CHECK(alone.size() == start.size());
-    for (int k = 0; k < start.size(); ++k)
-      CHECK(relative_difference(alone[k].value(), begun[k].value()) < 1e-6);
-    CHECK(cell.step(px, alone).size() == start.size());
+  Lstm lstm({.input = 3, .hidden = 4}, rng);
+  Rnn rnn({.input = 3, .hidden = 4}, rng);
+  const Variable x(random_tensor({1, 2, 3}, 1, DType::f32)),
+      h(random_tensor({2, 4}, 2, DType::f32));
+  const auto check = [&](nn::Unroller& layer, const nn::Cell& cell, const nn::State& start) {
+    const nn::State alone = cell.step(cell.project(x[0]), start);
+    const nn::State inside = layer(x, {.initial = {start}}).final[0];
+    CHECK(alone.size() == inside.size());
+    for (int k = 0; k < inside.size(); ++k)
+      CHECK(relative_difference(alone[k].value(), inside[k].value()) < 1e-6);
   };
-  const Variable h(random_tensor({2, 4}, 2, DType::f32));
-  check(lstm, {h, h});
-  check(rnn, {h});
+  check(lstm, lstm.cell(0), {h, h});
+  check(rnn, rnn.cell(0), {h});
 }
 
 // ---- Properties ---------------------------------------------------------------------------------

@@ -75,7 +75,6 @@ TEST_CASE("elementwise functions") {
       {"is_zero", [](In x) { return is_zero(x[0]) + is_zero(x[0] - x[0]) * x[1]; }, {{33}, {33}}},
       {"heaviside", [](In x) { return heaviside(x[0]) * exp(x[1]); }, {{33}, {33}}},
       {"pow of variables", [](In x) { return pow(x[0], x[1]); }, {{3, 17}, {3, 17}}, 0.4, 2},
-      {"power", [](In x) { return power(x[0], x[1]); }, {{3, 17}, {3, 17}}, 0.4, 2},
       {"pow scalar exponent", [](In x) { return pow(x[0], 2.5); }, {{33}}, 0.4, 2},
       {"pow whole exponent", [](In x) { return pow(x[0], 3); }, {{33}}},
       {"pow scalar base", [](In x) { return pow(1.7, x[0]); }, {{33}}},
