@@ -11,6 +11,15 @@ struct Dual {
   simd::Batch<T> value, tangent;
 };
 
+template <class T>
+HINDSIGHT_INLINE const simd::Batch<T>& plain(const Dual<T>& number) {
+  return number.value;
+}
+template <class T>
+HINDSIGHT_INLINE simd::Batch<T>& plain(Dual<T>& number) {
+  return number.value;
+}
+
 template <class X>
 constexpr bool is_dual = false;
 template <class T>
@@ -36,11 +45,11 @@ HINDSIGHT_INLINE simd::Batch<T> constant(const C& c) {
   }
 }
 
-/// The tangent of f's value along that of operand `I`. Where the operand does not move there is
-/// none, even if f has no slope towards it.
-template <class F, int I, class B, class Slope>
+/// The tangent of f's value along that of operand `I` of `N`. Where the operand does not move there
+/// is none, even if f has no slope towards it.
+template <class F, int I, int N, class B, class Slope>
 HINDSIGHT_INLINE auto along(const B& tangent, const Slope& slope) {
-  if constexpr ((reads<F, I, 2> & kPartial) != 0) {
+  if constexpr ((reads<F, I, N> & kPartial) != 0) {
     return xsimd::select(tangent == B(0), B(0), B(tangent * slope));
   } else {
     return tangent * slope;
@@ -61,18 +70,18 @@ HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& x) {
 template <class F, class T>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const Dual<T>& b) {
   const simd::Batch<T> y = f.value(a.value, b.value);
-  return Dual<T>{y, along<F, 0>(a.tangent, f.by_left(a.value, b.value, y)) +
-                        along<F, 1>(b.tangent, f.by_right(a.value, b.value, y))};
+  return Dual<T>{y, along<F, 0, 2>(a.tangent, f.by_left(a.value, b.value, y)) +
+                        along<F, 1, 2>(b.tangent, f.by_right(a.value, b.value, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& a, const C& c) {
   const simd::Batch<T> b = constant<T>(c), y = f.value(a.value, b);
-  return Dual<T>{y, along<F, 0>(a.tangent, f.by_left(a.value, b, y))};
+  return Dual<T>{y, along<F, 0, 2>(a.tangent, f.by_left(a.value, b, y))};
 }
 template <class F, class T, class C, class = require_constant<T, C>>
 HINDSIGHT_INLINE auto lift(const F& f, const C& c, const Dual<T>& b) {
   const simd::Batch<T> a = constant<T>(c), y = f.value(a, b.value);
-  return Dual<T>{y, along<F, 1>(b.tangent, f.by_right(a, b.value, y))};
+  return Dual<T>{y, along<F, 1, 2>(b.tangent, f.by_right(a, b.value, y))};
 }
 
 #define HINDSIGHT_UNARY_ROW(kind, function, text, Struct, formula, by_x, reads, saved) \

@@ -19,7 +19,7 @@ constexpr auto all_true() {
 template <class P>
 struct TangentKernels {
   static constexpr TangentTraits<P> kTraits{};
-  static constexpr int kSavedCount = RootDualNode<P, float>::kSavedCount;
+  static constexpr int kSavedCount = saved_of<P>;
   static_assert(
       kSavedCount <= kMaxLeaves,
       "an expression of more than 32 expensive functions: name a part of it as a Variable");
@@ -50,7 +50,7 @@ class FusedOperationOf final : public FusedOperation {
   static constexpr FusedKernels kKernels{name_of_root<P>,
                                          kMeetingFunctions.data(),
                                          kLeaves,
-                                         ValueNode<P, float, 0, 0, false, true>::kSavedCount,
+                                         saved_of<P>,
                                          {forward_loop<P, float>, forward_loop<P, double>},
                                          {backward_loop<P, float>, backward_loop<P, double>},
                                          differentiate<P>,

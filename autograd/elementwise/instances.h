@@ -1,6 +1,7 @@
 #pragma once
-#include <hindsight/autograd/elementwise/chain_rule.h>
+#include <hindsight/autograd/elementwise/recorded_rule.h>
 #include <hindsight/autograd/elementwise/tangent_loops.h>
+#include <hindsight/autograd/elementwise/value_loops.h>
 
 /// Programs that nearly every source file meets, since derivatives of derivatives are made of them:
 /// their loops are compiled once, in instances.cpp, instead of in every file.

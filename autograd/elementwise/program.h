@@ -46,7 +46,7 @@ struct DerivativeReads<Program<F, A, B>> {
       (leaves_of<A> > 0 ? reads<F, 0, 2> : 0) | (leaves_of<B> > 0 ? reads<F, 1, 2> : 0);
 };
 
-/// Which leaves' values backward reads, as ValueNode decides it.
+/// Which leaves' values backward reads, as ChainNode decides it.
 template <class P, bool Wanted>
 struct LeafMarker {
   template <std::size_t N>
