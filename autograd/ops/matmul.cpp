@@ -132,8 +132,14 @@ Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
     multiply_into(a.value(), b.value(), false, to, output.layout());
     if (second) multiply_into(second->a.value(), second->b.value(), true, to, output.layout());
   }
-  scope.computed("matmul", output);
   return output;
+}
+
+/// What is checked has the shape that the caller sees.
+Variable checked(const Variable& product) {
+  const OperationScope scope;
+  scope.computed("matmul", product);
+  return product;
 }
 
 Variable for_blas(const Variable& x) { return fits_blas(x.layout()) ? x : contiguous(x); }
@@ -145,7 +151,7 @@ void MatrixProduct::jvp(ForwardSweep& sweep) {
   int count = 0;
   const auto sum_up = [&] {
     if (count == 0) return;
-    const Variable part = matrix_product(terms[0], count == 2 ? &terms[1] : nullptr);
+    const Variable part = checked(matrix_product(terms[0], count == 2 ? &terms[1] : nullptr));
     tangent = tangent ? Variable(tangent + part) : part;
     count = 0;
   };
@@ -217,14 +223,14 @@ Variable matmul(const Variable& a, const Variable& b) {
     fail<ShapeError>("matmul: a is {} but b is {}: inner sizes must match", a.shape(), b.shape());
   }
   check_same_dtype("matmul", a, b);
-  if (a.rank() == 2 && b.rank() == 2) return matrix_product({for_blas(a), for_blas(b)});
+  if (a.rank() == 2 && b.rank() == 2) return checked(matrix_product({for_blas(a), for_blas(b)}));
   if (b.rank() == 2) {  // all rows of a in one product
     Shape shape = a.shape(), leading = shape;
     leading.erase(a.rank() - 1);
     // Not reshape's -1, which cannot be computed when the inner size is 0.
     const Variable rows = reshape(a, Shape{leading.elements(), shape.back()});
     shape.set(a.rank() - 1, b.size(1));
-    return reshape(matrix_product({for_blas(rows), for_blas(b)}), shape);
+    return checked(reshape(matrix_product({for_blas(rows), for_blas(b)}), shape));
   }
   const Shape leading =
       broadcast_shapes("matmul", leading_axes(a.shape()), leading_axes(b.shape()));

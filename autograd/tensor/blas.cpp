@@ -1,7 +1,6 @@
-#include "blas.h"
-
 #include <cblas.h>
 #include <fmt/format.h>
+#include <hindsight/autograd/tensor/blas.h>
 #ifdef HINDSIGHT_HAS_DNNL
 #include <oneapi/dnnl/dnnl.h>
 #endif
