@@ -17,10 +17,12 @@ namespace hindsight::nn {
 class GatedCell : public Cell {
  public:
   Variable project(const Variable& inputs) const override {
-    return with_bias(matmul(inputs, transpose(weight_ih)));
+    if (!bias_ih) return matmul(inputs, transpose(weight_ih));
+    return linear(inputs, weight_ih, bias_ih + bias_hh);
   }
   Variable project(const Indices& symbols) const override {
-    return with_bias(take(transpose(weight_ih), symbols));
+    const Variable rows = take(transpose(weight_ih), symbols);
+    return bias_ih ? Variable(rows + (bias_ih + bias_hh)) : rows;
   }
 
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
@@ -38,11 +40,6 @@ class GatedCell : public Cell {
     if (!n.bias) return;
     bias_ih = parameter("bias_ih", init::uniform({rows}, bound, rng));
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
-  }
-
- private:
-  Variable with_bias(const Variable& px) const {
-    return bias_ih ? Variable(px + (bias_ih + bias_hh)) : px;
   }
 };
 

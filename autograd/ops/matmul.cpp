@@ -26,27 +26,56 @@ struct Factors {
   Variable a, b;
 };
 
-/// y = a b for two matrices, or the sum of two such products.
+/// What is added to a product: another product, a row to each of its rows, or nothing.
+struct Addend {
+  const Factors* product = nullptr;
+  const Variable* row = nullptr;
+};
+
+/// to (+)= the sum of the rows of a matrix whose rows are dense.
+template <class T>
+void sum_rows(const Tensor& matrix, bool accumulate, T* to) {
+  const Size rows = matrix.size(0), columns = matrix.size(1);
+  const Size step = rows > 1 ? matrix.layout().stride(0) : 0;
+  const T* from = matrix.data<T>();
+  if (!accumulate) std::fill_n(to, columns, T(0));
+  Size row = 0;
+  for (; row + 4 <= rows; row += 4, from += 4 * step) {
+    for (Size j = 0; j < columns; ++j)
+      to[j] += (from[j] + from[j + step]) + (from[j + 2 * step] + from[j + 3 * step]);
+  }
+  for (; row < rows; ++row, from += step) {
+    for (Size j = 0; j < columns; ++j) to[j] += from[j];
+  }
+}
+
+/// y = a b for two matrices, plus an addend.
 class MatrixProduct final : public Operation {
  public:
-  MatrixProduct(const Variable& a, const Variable& b, std::uint64_t tape) { factors(a, b, tape); }
-  MatrixProduct(const Factors& first, const Factors& second, std::uint64_t tape)
-      : MatrixProduct(first.a, first.b, tape) {
-    factors(second.a, second.b, tape);
+  MatrixProduct(const Factors& first, const Addend& addend, std::uint64_t tape) {
+    factors(first.a, first.b, tape);
+    if (addend.product) factors(addend.product->a, addend.product->b, tape);
+    if (addend.row) {
+      row() = Operand(*addend.row, Operand::Save::nothing, tape);
+      has_row_ = true;
+    }
   }
   ~MatrixProduct() override {
     if (output_.node() && output_.node()->use == uses_[0]) output_.node()->use = nullptr;
   }
   const char* name() const override { return "matmul"; }
-  std::pair<const Operand*, int> inputs() const override { return {inputs_, 2 * count_}; }
+  std::pair<const Operand*, int> inputs() const override {
+    return {inputs_, 2 * count_ + has_row_};
+  }
 
   void run() override {
     Node* node = output_.node();
     if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    if (has_row_) copy(row().variable().value(), output_.variable().value());
     for (int i = 0; i < count_; ++i) {
       const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
-      multiply_into(a.variable().value(), right_side(b, b.layout(), a.shape()[0]), i > 0,
-                    node->value.data<std::byte>(), output_.layout());
+      multiply_into(a.variable().value(), right_side(b, b.layout(), a.shape()[0]),
+                    i > 0 || has_row_, node->value.data<std::byte>(), output_.layout());
     }
   }
 
@@ -74,6 +103,9 @@ class MatrixProduct final : public Operation {
         add_weight_gradient(b.node(), b.layout(), a.variable().value(), gradient);
       }
     }
+    if (!has_row_ || !row().needs_gradient()) return;
+    if (sweep.recorded()) return sweep.add(row(), recorded);
+    add_row(row(), gradient);
   }
 
   void jvp(ForwardSweep& sweep) override;
@@ -108,28 +140,39 @@ class MatrixProduct final : public Operation {
     multiply_into(gradient, weight, to.accumulate, to.base, a.layout());
   }
 
+  static void add_row(const Operand& row, const Tensor& gradient) {
+    const Gradient::Target to = ReverseSweep::target(row);
+    dispatch(gradient.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      sum_rows(gradient, to.accumulate, reinterpret_cast<T*>(to.base) + row.layout().offset);
+    });
+  }
+
+  Operand& row() { return inputs_[2 * count_]; }
+
   int count_ = 0;
-  Operand inputs_[4];
+  bool has_row_ = false;
+  Operand inputs_[5];  // a and b of one or two products, then the row
   ParameterUse* uses_[2] = {};
 };
 
-/// a b, or a b + c d when `second` is not null; recorded when one of the factors is.
-Variable matrix_product(const Factors& first, const Factors* second = nullptr) {
+/// a b plus the addend; recorded when one of the operands is.
+Variable matrix_product(const Factors& first, const Addend& addend = {}) {
   const Variable &a = first.a, &b = first.b;
   const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
   const Tape* tape = Tape::current();
-  const auto on_tape = [&](const Factors& f) {
-    return f.a.node()->tape == tape->id() || f.b.node()->tape == tape->id();
-  };
+  const auto on_tape = [&](const Variable& x) { return x.node()->tape == tape->id(); };
+  const Factors* second = addend.product;
   const OperationScope scope;
-  if (tape && (on_tape(first) || (second && on_tape(*second)))) {
-    auto product = second ? new_operation<MatrixProduct>(first, *second, tape->id())
-                          : new_operation<MatrixProduct>(a, b, tape->id());
+  if (tape && (on_tape(a) || on_tape(b) || (second && (on_tape(second->a) || on_tape(second->b))) ||
+               (addend.row && on_tape(*addend.row)))) {
+    auto product = new_operation<MatrixProduct>(first, addend, tape->id());
     product->start(output);
     product.release()->record_output(output);
   } else {
     std::byte* const to = output.node()->value.data<std::byte>();
-    multiply_into(a.value(), b.value(), false, to, output.layout());
+    if (addend.row) copy(addend.row->value(), output.value());
+    multiply_into(a.value(), b.value(), addend.row != nullptr, to, output.layout());
     if (second) multiply_into(second->a.value(), second->b.value(), true, to, output.layout());
   }
   return output;
@@ -151,7 +194,8 @@ void MatrixProduct::jvp(ForwardSweep& sweep) {
   int count = 0;
   const auto sum_up = [&] {
     if (count == 0) return;
-    const Variable part = checked(matrix_product(terms[0], count == 2 ? &terms[1] : nullptr));
+    const Variable part =
+        checked(matrix_product(terms[0], {count == 2 ? &terms[1] : nullptr, nullptr}));
     tangent = tangent ? Variable(tangent + part) : part;
     count = 0;
   };
@@ -161,6 +205,8 @@ void MatrixProduct::jvp(ForwardSweep& sweep) {
     if (const Variable moved = sweep.tangent(b)) terms[count++] = {a.variable(), for_blas(moved)};
     sum_up();
   }
+  if (const Variable moved = has_row_ ? sweep.tangent(row()) : Variable())
+    tangent = tangent ? Variable(tangent + moved) : broadcast_to(moved, output_.shape());
   if (tangent) sweep.set(output_, tangent);
 }
 
@@ -242,7 +288,17 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   check_given("linear", x);
   check_given("linear", weight, 1);
   check_given("linear", bias, 2);
-  return matmul(x, transpose(weight)) + bias;
+  const bool rows = x.rank() >= 2 && weight.rank() == 2 && x.shape().back() == weight.size(1) &&
+                    bias.shape() == Shape{weight.size(0)} && bias.layout().contiguous();
+  if (!rows || x.dtype() != weight.dtype() || x.dtype() != bias.dtype())
+    return matmul(x, transpose(weight)) + bias;
+  Shape shape = x.shape(), leading = shape;
+  leading.erase(x.rank() - 1);
+  shape.set(x.rank() - 1, weight.size(0));
+  const Variable matrix = reshape(x, Shape{leading.elements(), x.shape().back()});
+  const Variable y =
+      matrix_product({for_blas(matrix), for_blas(transpose(weight))}, {nullptr, &bias});
+  return checked(reshape(y, shape));
 }
 
 }  // namespace hindsight
