@@ -68,7 +68,7 @@ std::string CheckReport::to_string() const {
       ": {} {}{}{}, worst {}{}: analytic {:.10g}, numeric {:.10g}, "
       "{:.2g} of the allowed error",
       checked, directions ? "direction" : "element", checked == 1 ? "" : "s", all, name,
-      directions ? "" : " " + index_text(index, shape), analytic, numeric, error);
+      directions ? "" : fmt::format(" {}", index_text(index, shape)), analytic, numeric, error);
   if (kinks > 0) text += fmt::format("; {} at kinks", kinks);
   if (unresolved > 0) text += fmt::format("; {} too small to be compared", unresolved);
   if (!warning.empty()) text += "\n  warning: " + warning;
@@ -77,7 +77,7 @@ std::string CheckReport::to_string() const {
     if (tensor.failed == 0) continue;
     const bool one = tensor.worst.index != CheckedElement::kDirection;
     text += fmt::format("\n  {}{}: {} of {} wrong", tensor.full_name(),
-                        one ? " " + tensor.shape.to_string() : "", tensor.failed, tensor.checked);
+                        one ? fmt::format(" {}", tensor.shape) : "", tensor.failed, tensor.checked);
     list(tensor.failures, tensor.failed, tensor.shape, &text);
   }
   return text + "\n  " + cause;
