@@ -4,6 +4,7 @@
 #include <hindsight/autograd/tensor/on_exit.h>
 
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace hindsight {
@@ -83,15 +84,16 @@ class Tape::SetAside {
 /// The operation that computed the oldest of the inputs: operations up to it do not depend on the
 /// inputs. Null if an input may precede every operation.
 const Operation* Tape::older_than(const std::vector<Variable>& inputs) const {
+  std::unordered_multimap<const Node*, const Variable*> of_node;
   for (const Variable& input : inputs) {
-    if (!input.node()->computed && !input.node()->in_parts) return nullptr;  // a leaf
+    if (!input.node()->computed && !input.node()->in_parts) return nullptr;  // no operation did
+    of_node.emplace(input.node(), &input);
   }
   std::size_t found = 0;
   for (const Operation* op = last_; op; op = op->previous()) {
     const Operand& output = op->output();
-    for (const Variable& input : inputs) {
-      if (output.node() != input.node()) continue;
-      if (!input.node()->in_parts || output.layout() == input.layout()) ++found;
+    for (auto [i, end] = of_node.equal_range(output.node()); i != end; ++i) {
+      if (!i->first->in_parts || output.layout() == i->second->layout()) ++found;
     }
     if (found == inputs.size()) return op;
   }
