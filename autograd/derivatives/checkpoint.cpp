@@ -13,7 +13,7 @@ namespace {
 
 thread_local bool recording_all = false;
 
-/// A number that two tensors share when all their bits are alike, and hardly otherwise.
+/// A 64-bit hash of the tensor's bits.
 std::uint64_t fingerprint(const Tensor& values) {
   const Tensor dense = values.dense();
   const std::byte* bytes = dense.bytes();
@@ -28,7 +28,7 @@ std::uint64_t fingerprint(const Tensor& values) {
   return print;
 }
 
-/// The values in a block of their own, not as a part of something larger that would live as long.
+/// The values in a buffer of their own: a view would keep the whole of a larger value allocated.
 Tensor alone(const Variable& x) {
   const Tensor values = x.value();
   const bool all = values.contiguous() &&
@@ -36,18 +36,18 @@ Tensor alone(const Variable& x) {
   return all ? values : values.contiguous_copy();
 }
 
-/// What it takes to run a checkpoint's function again.
+/// What is needed to run a checkpoint's function again.
 struct Segment {
-  /// An output that the function computed. Others, constants and what it was given, need nothing.
+  /// An output that the function computed. Constants and inputs that it returned have no entry.
   struct Output {
-    std::size_t index;  // among all that it returned
+    std::size_t index;  // among all values that it returned
     std::uint64_t print;
-    Variable gradient;  // on the way back
-    Variable tangent;   // in forward mode
-    Tensor value;       // computed again
+    Variable gradient;  // during a reverse sweep
+    Variable tangent;   // during a forward sweep
+    Tensor value;       // recomputed
   };
   Tape* tape;
-  Operation* operation = nullptr;  // that stands for it
+  Operation* operation = nullptr;  // the Checkpoint on the tape
   CheckpointFunction fn;
   std::vector<Variable> inputs;
   RandomRun random;
@@ -57,8 +57,8 @@ struct Segment {
   void restore();
 };
 
-/// Records the function once more, at the end of the tape, of which it sees what was there the
-/// first time. TapeError where it computes something else than before.
+/// Records the function again at the end of the tape, which appears to it as it was the first time.
+/// TapeError if it computes something different.
 std::vector<Variable> Segment::run_again() {
   const Tape::Busy busy(*tape);
   const Tape::Rewound rewound(*tape, *operation);
@@ -71,23 +71,23 @@ std::vector<Variable> Segment::run_again() {
       continue;
     const std::string place = ScopePath::current().to_string();
     fail<TapeError>(
-        "checkpoint{}: run again, the function returned another output {} than at first; what it "
-        "captured, and modes such as Evaluation, must be the same in the sweep",
+        "checkpoint{}: output {} of the function is different when it is recomputed; what the "
+        "function captured, and modes such as Evaluation, must be the same during the sweep",
         place.empty() ? "" : " in " + place, output.index);
   }
   return results;
 }
 
-/// Computes the values of all outputs again.
+/// Recomputes the values of all outputs.
 void Segment::restore() {
-  const Operation* mark = tape->youngest();
+  const Operation* mark = tape->newest();
   const OnExit dropped{[&] { tape->drop_after(mark); }};
   const std::vector<Variable> results = run_again();
   for (Output& output : outputs) output.value = alone(results[output.index]);
 }
 
-/// Stands for the segment. Its output is one number for each of the segment's outputs, whose
-/// gradient says which of these have one.
+/// Stands for the segment on the tape. Its output has one number for each output of the segment;
+/// the gradient of that number says whether the output received a gradient.
 class Checkpoint final : public Operation {
  public:
   Checkpoint(std::shared_ptr<Segment> segment, const std::vector<Variable>& inputs)
@@ -107,7 +107,7 @@ class Checkpoint final : public Operation {
     const Tensor reached = sweep.gradient_variable(output_).value();
     const ScopeGuard there(place());
     Tape* tape = segment_->tape;
-    const Operation* mark = tape->youngest();
+    const Operation* mark = tape->newest();
     try {
       std::vector<Variable> results = segment_->run_again();
       for (std::size_t i = 0; i < segment_->outputs.size(); ++i) {
@@ -124,13 +124,13 @@ class Checkpoint final : public Operation {
       throw;
     }
   }
-  // The walk goes through the segment, run again; the outputs hand on what arrives at its end.
+  // Sweeps the recomputed segment; each CheckpointOutput then sets the tangent found for it.
   void jvp(ForwardSweep& sweep) override {
     for (Segment::Output& output : segment_->outputs)
-      output.tangent = Variable();  // of a sweep that threw
+      output.tangent = Variable();  // left by a sweep that threw
     if (!sweep.moves(*this)) return;
     const ScopeGuard there(place());
-    Operation* const mark = segment_->tape->youngest();
+    Operation* const mark = segment_->tape->newest();
     const std::vector<Variable> results = segment_->run_again();
     const std::unique_ptr<ForwardSweep> inside = sweep.nested();
     inside->run(mark);
@@ -143,7 +143,7 @@ class Checkpoint final : public Operation {
   std::vector<Operand, pool::Allocator<Operand>> inputs_;
 };
 
-/// Hands the gradient of one output on to the segment.
+/// One output of the segment: its backward stores the gradient in the segment, for the Checkpoint.
 class CheckpointOutput final : public Operation {
  public:
   CheckpointOutput(std::shared_ptr<Segment> segment, std::size_t which, const Variable& joint)
@@ -176,10 +176,10 @@ class CheckpointOutput final : public Operation {
   Operand input_;
 };
 
-/// What was recorded after `mark`, seen as one operation.
+/// The operations recorded after `mark`, regarded as one operation.
 struct Contents {
-  std::vector<bool> computed;    // of each result, whether it was computed there
-  std::vector<Variable> inputs;  // what was read that had been recorded before
+  std::vector<bool> computed;    // for each result, whether these operations computed it
+  std::vector<Variable> inputs;  // values recorded before that they read
 };
 
 template <class F>
@@ -213,12 +213,12 @@ Contents contents_after(const Operation* mark, const Tape& tape,
     });
   });
   for_each_after(mark, tape, [](const Operation& op) {
-    op.output().node()->tape = 0;  // a constant for whoever holds it: no operation leads to it
+    op.output().node()->tape = 0;  // a constant for remaining holders: no operation computes it
   });
   return contents;
 }
 
-/// Replaces the results that the segment computed by outputs of one Checkpoint.
+/// Records a Checkpoint, and the results that the segment computed as its outputs.
 void record(const std::shared_ptr<Segment>& segment, const Contents& contents,
             std::vector<Variable>* results) {
   const auto count = static_cast<Size>(segment->outputs.size());
@@ -248,14 +248,14 @@ std::vector<Variable> detail::checkpoint(CheckpointFunction fn,
   segment->tape = tape;
   segment->fn = std::move(fn);
   segment->inputs = inputs;
-  const Operation* mark = tape->youngest();
+  const Operation* mark = tape->newest();
   std::vector<Variable> results;
   {
     const Tape::Busy busy(*tape);
     const RandomRun::Noted random_numbers(&segment->random);
     results = segment->fn(inputs);
   }
-  if (tape->youngest() == mark) return results;
+  if (tape->newest() == mark) return results;
   const Contents contents = contents_after(mark, *tape, results);
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (!contents.computed[i]) continue;

@@ -12,8 +12,8 @@ using CheckpointFunction = std::function<std::vector<Variable>(const std::vector
 namespace detail {
 std::vector<Variable> checkpoint(CheckpointFunction fn, const std::vector<Variable>& inputs);
 
-/// While alive, checkpoints of this thread just call their function, so that each of its operations
-/// is on the tape.
+/// While active, checkpoints of this thread only call their function, so that each of its
+/// operations is recorded on the tape.
 class WithoutCheckpoints {
  public:
   WithoutCheckpoints();
@@ -26,16 +26,16 @@ class WithoutCheckpoints {
 };
 }  // namespace detail
 
-/// fn(inputs), of which the tape keeps the inputs and the outputs, and nothing between: the sweep
-/// computes it once more before it goes back through it (Griewank & Walther 2000, doi
+/// Returns fn(inputs); the tape saves only the inputs and the outputs, not the intermediate values.
+/// A sweep runs `fn` again before it propagates through it (Griewank & Walther 2000, doi
 /// 10.1145/347837.347846). `fn` takes a vector of Variables and returns one Variable or a vector of
 /// them.
 ///
-/// Gradients flow to the inputs, and to every parameter and Variable of the tape that `fn`
-/// captured. At the sweep `fn` must find what it captured as it was (capture Variables by value)
-/// and compute the same from it; an Rng that it draws from gives the same numbers again, and is
-/// left as it is. The sweep throws TapeError where an output differs or a parameter was changed in
-/// between. Checkpoints may be nested. Where nothing records, it just calls `fn`.
+/// Gradients propagate to the inputs, and to every parameter and Variable of the tape that `fn`
+/// captured. During the sweep, what `fn` captured must be unchanged (capture Variables by value),
+/// and `fn` must compute the same from it. An Rng that it draws from repeats its numbers, and its
+/// state is restored. The sweep throws TapeError if an output differs or a parameter was changed in
+/// between. Checkpoints may be nested. If nothing is recorded, `fn` is only called.
 template <class F>
 auto checkpoint(F fn, const std::vector<Variable>& inputs) {
   using Result = std::decay_t<std::invoke_result_t<F&, const std::vector<Variable>&>>;

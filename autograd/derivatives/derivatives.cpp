@@ -5,8 +5,8 @@
 namespace hindsight {
 namespace {
 
-/// A function together with what it is differentiated by: inputs that a tape watches, or
-/// parameters.
+/// A function, and the inputs or parameters that it is differentiated with respect to. A tape
+/// watches the inputs.
 class DifferentiatedFunction {
  public:
   DifferentiatedFunction(const char* op, const InputFunction& f, const std::vector<Tensor>& inputs)
@@ -74,7 +74,7 @@ class DifferentiatedFunction {
       result.push_back(Tensor::zeros(value.shape(), value.dtype()));
     return result;
   }
-  /// Gradients of an output weighted with `cotangent`.
+  /// Gradients of the output weighted with `cotangent`.
   std::vector<Tensor> pull(Tape& tape, const Variable& output, const Tensor& cotangent) const {
     if (!output.recorded()) return zeros();
     std::vector<Tensor> result;
@@ -95,8 +95,8 @@ class DifferentiatedFunction {
   std::vector<Variable> variables_;
 };
 
-/// Directions as the tape takes them. As parameters, because of these it keeps transposed copies: a
-/// recurrent product with a direction is done at every step.
+/// Directions as Variables. They are made parameters because a tape caches transposed copies of
+/// these, and a recurrent product with a direction is computed at every time step.
 std::vector<Variable> as_parameters(const DifferentiatedFunction& subject,
                                     const std::vector<Tensor>& directions) {
   std::vector<Variable> result;
@@ -128,7 +128,7 @@ Tensor one_at(const Shape& shape, DType dtype, Size i) {
   return t;
 }
 
-/// Column by column: a direction for each element of the inputs.
+/// Fills column by column, with a direction for each element of the inputs.
 void fill_columns(Tape& tape, const DifferentiatedFunction& subject, const Variable& value,
                   const Tensor& to) {
   Size column = 0;
@@ -143,7 +143,7 @@ void fill_columns(Tape& tape, const DifferentiatedFunction& subject, const Varia
   }
 }
 
-/// Row by row: a cotangent for each element of the value.
+/// Fills row by row, with a cotangent for each element of the value.
 void fill_rows(Tape& tape, const DifferentiatedFunction& subject, const Variable& value,
                const Tensor& to) {
   for (Size row = 0, at = 0; row < to.size(0); ++row) {

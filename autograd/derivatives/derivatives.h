@@ -6,19 +6,19 @@
 
 /// Derivatives in one call, of functions of Variables and of functions of a model's parameters.
 ///
-/// A function is called once, on a tape of its own. Results are tensors, in the order and with the
-/// shapes of the inputs or parameters they belong to; those that the function does not depend on
-/// get zeros. No parameter's gradient is touched. A direction (cotangent) is a tensor for each
-/// input (for the output), of its shape and type: ShapeError and DTypeError name the one that does
-/// not fit, what it is and what is needed; OptionError names a wrong number of them, or a parameter
-/// given twice.
+/// A function is called once, on a tape of its own. Gradients are tensors, in the order and with
+/// the shapes of the inputs or parameters that they belong to; zeros if the function does not
+/// depend on one. No parameter's gradient is changed. Directions are one tensor for each input or
+/// parameter, a cotangent is one for the output, of the same shape and dtype: ShapeError and
+/// DTypeError name the one that does not fit, what it is and what is needed; OptionError reports a
+/// wrong number of them, or a parameter given twice.
 namespace hindsight {
 
-/// A value computed from inputs, of any shape.
+/// A value of any shape, computed from inputs.
 using InputFunction = std::function<Variable(const std::vector<Variable>&)>;
-/// A value computed from parameters that it knows.
+/// A value of any shape, computed from parameters that the function captured.
 using ParameterFunction = std::function<Variable()>;
-/// A loss of a model's outputs, a scalar.
+/// A scalar loss, computed from a model's outputs.
 using OutputLoss = std::function<Variable(const Variable&)>;
 
 struct JvpResult {
@@ -28,10 +28,10 @@ struct JvpResult {
 
 struct VjpResult {
   Tensor value;                   ///< f(x)
-  std::vector<Tensor> gradients;  ///< J^T u, of each input
+  std::vector<Tensor> gradients;  ///< J^T u: one for each input or parameter, of its shape
 };
 
-/// Jacobian-vector product J v, in forward mode: how f(x) changes as x moves along v.
+/// Jacobian-vector product J v, in forward mode: the derivative of f(x) along the directions v.
 JvpResult jvp(const InputFunction& f, const std::vector<Tensor>& inputs,
               const std::vector<Tensor>& directions);
 JvpResult jvp(const ParameterFunction& f, const std::vector<Parameter>& parameters,
@@ -42,13 +42,13 @@ VjpResult vjp(const InputFunction& f, const std::vector<Tensor>& inputs, const T
 VjpResult vjp(const ParameterFunction& f, const std::vector<Parameter>& parameters,
               const Tensor& cotangent);
 
-/// The matrix J of all first derivatives: (elements of f(x), elements of all inputs side by side),
-/// row-major, in as many sweeps over one tape as its shorter side is long.
+/// The matrix J of all first derivatives: (elements of f(x), elements of all inputs), both in
+/// row-major order, the inputs side by side. It takes min(rows, columns) sweeps over one tape.
 Tensor jacobian(const InputFunction& f, const std::vector<Tensor>& inputs);
 Tensor jacobian(const ParameterFunction& f, const std::vector<Parameter>& parameters);
 
 /// Hessian-vector product H v of a scalar loss: the gradient of its derivative along v (Pearlmutter
-/// 1994, Fast exact multiplication by the Hessian), one walk forward and one back.
+/// 1994, Fast exact multiplication by the Hessian), with one forward and one reverse sweep.
 /// ShapeError unless the loss is a scalar.
 std::vector<Tensor> hessian_vector_product(const InputFunction& loss,
                                            const std::vector<Tensor>& inputs,

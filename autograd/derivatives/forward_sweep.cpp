@@ -23,7 +23,7 @@ void TangentSweep::set(const Operand& output, const Variable& tangent) {
   if (output.layout() == whole) {
     tangents_[node] = contiguous(tangent);
   } else if (tangent.node()->shape == node->shape && tangent.layout() == output.layout()) {
-    tangents_[node] = Variable(tangent.node(), whole);  // padded alike
+    tangents_[node] = Variable(tangent.node(), whole);  // with the same padding
   } else {
     tangents_[node] = assemble(node->shape, {output.layout()}, {tangent});
   }
@@ -37,8 +37,8 @@ void TangentSweep::set_part(const Operand& output, const Variable& tangent) {
   put_part(Variable(whole.node(), output.layout()), tangent);
 }
 
-// A rule that transposes may read any input, and what that one is computed from when it is
-// released.
+// A transposed backward may read any input and, if that was released, the values that it is
+// computed from.
 void TangentSweep::find_missing(Operation* before) {
   missing_ =
       missing_values(tape_, before, [](const Operation& op) { return !op.jvp_reads_only_saved(); });
@@ -71,7 +71,7 @@ void TangentSweep::run(Operation* before) {
       if (op == end) return;
     }
   } catch (...) {
-    drop_after(end);  // the tape is as before, to be asked again
+    drop_after(end);  // the tape stays usable
     tape_.restored_.resize(restored);
     throw;
   }

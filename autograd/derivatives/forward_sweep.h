@@ -7,11 +7,12 @@
 
 namespace hindsight {
 
-/// Forward mode along a tape: from the oldest operation to the newest, each computes the tangent of
+/// Forward mode over a tape: from the oldest operation to the newest, each computes the tangent of
 /// its output from those of its inputs, with operations that are recorded on the same tape.
 class TangentSweep final : public ForwardSweep {
  public:
-  enum class Keep { nothing, records };  ///< of what the sweep records, once an operation is passed
+  /// Whether to keep the operations that the sweep records, or drop them after each step.
+  enum class Keep { nothing, records };
 
   TangentSweep(Tape& tape, Keep keep) : tape_(tape), keep_(keep) {}
   /// A nested sweep over a recomputed segment; it falls back on the outer sweep's tangents.
@@ -39,7 +40,7 @@ class TangentSweep final : public ForwardSweep {
   Keep keep_;
   const TangentSweep* outer_ = nullptr;
   std::unordered_map<const Node*, Variable> tangents_;  // of whole nodes
-  std::unordered_set<const Node*> missing_;             // released values that a rule will read
+  std::unordered_set<const Node*> missing_;             // released values that the sweep will read
 };
 
 }  // namespace hindsight

@@ -4,12 +4,13 @@
 #include <hindsight/autograd/tensor/on_exit.h>
 
 #include <optional>
+#include <unordered_map>
 #include <utility>
 
 namespace hindsight {
 
 /// Calls `f` with the node of every output and input of the operations after `before`, of every
-/// parameter, and of `ends` that belong to this tape; more than once with some.
+/// parameter, and of those of `ends` that belong to this tape; with some more than once.
 template <class F>
 void Tape::for_each_node(const Operation* before, const std::vector<Variable>& ends, F&& f) const {
   for (const Operation* op = before ? before->next() : first_; op; op = op->next()) {
@@ -25,7 +26,8 @@ void Tape::for_each_node(const Operation* before, const std::vector<Variable>& e
   }
 }
 
-/// What a sweep keeps on the nodes of its tape, set aside so that another sweep can run within it.
+/// While active, a nested sweep can use the nodes: saves the state that the outer sweep stores in
+/// them, and restores it on destruction.
 class Tape::SetAside {
  public:
   SetAside(Tape& tape, const Operation* before, const std::vector<Variable>& ends) {
@@ -64,7 +66,7 @@ class Tape::SetAside {
     bool needs_gradient = false, keep_gradient = false;
   };
 
-  // Each node once. Where memory fails nothing is changed yet.
+  // Collects each node once. If memory runs out here, no state has been changed.
   void collect(const Tape& tape, const Operation* before, const std::vector<Variable>& ends) {
     const OnExit unmark{[&] {
       for (const State& state : states_) state.node->visited = false;
@@ -79,39 +81,40 @@ class Tape::SetAside {
   std::vector<State> states_;
 };
 
-/// The operation that computed the oldest of the inputs: what comes before it does not depend on
-/// them. Null where that may be the first one.
+/// The operation that computed the oldest of the inputs: operations up to it do not depend on the
+/// inputs. Null if an input may precede every operation.
 const Operation* Tape::older_than(const std::vector<Variable>& inputs) const {
+  std::unordered_multimap<const Node*, const Variable*> of_node;
   for (const Variable& input : inputs) {
     if (!input.node()->computed && !input.node()->in_parts) return nullptr;  // no operation did
+    of_node.emplace(input.node(), &input);
   }
   std::size_t found = 0;
   for (const Operation* op = last_; op; op = op->previous()) {
     const Operand& output = op->output();
-    for (const Variable& input : inputs) {
-      if (output.node() != input.node()) continue;
-      if (!input.node()->in_parts || output.layout() == input.layout()) ++found;
+    for (auto [i, end] = of_node.equal_range(output.node()); i != end; ++i) {
+      if (!i->first->in_parts || output.layout() == i->second->layout()) ++found;
     }
     if (found == inputs.size()) return op;
   }
   return nullptr;
 }
 
-// Only what is computed from the inputs gets a gradient; outputs older than all of them do not.
+// Only values computed from the inputs receive a gradient; outputs older than all inputs do not.
 void Tape::mark_needed(const Operation* before, const std::vector<Variable>& ends,
                        const std::vector<Variable>& inputs) {
   for_each_node(before, ends, [](Node* node) { node->needs_gradient = false; });
   for (const Variable& input : inputs) input.node()->needs_gradient = true;
   for (Operation* op = before ? before->next_ : first_; op; op = op->next_) {
     const auto [operands, count] = op->inputs();
-    // Several operations may fill one sequence: true stays true.
+    // Several operations may compute parts of one sequence, so a true flag stays true.
     bool needs = op->output().node()->needs_gradient;
     for (int i = 0; i < count; ++i) needs = needs || operands[i].needs_gradient();
     op->output().node()->needs_gradient = needs;
   }
 }
 
-// A recorded sweep reads the inputs of the operations that lead from what is wanted to `outputs`.
+// A recorded sweep reads the inputs of the operations on the paths from the inputs to `outputs`.
 void Tape::restore_between(const Operation* before, const std::vector<Variable>& outputs) {
   std::unordered_set<const Node*> leading;
   for (const Variable& output : outputs) leading.insert(output.node());
@@ -126,7 +129,8 @@ void Tape::restore_between(const Operation* before, const std::vector<Variable>&
   });
 }
 
-/// Whether `backward` dropped the operation that computed it. All steps of a Sequence share a node.
+/// Whether backward() has freed the operation that computed the output. Searched by layout, because
+/// all steps of a Sequence share a node.
 bool Tape::used_up(const Variable& output) const {
   if (output.node()->tape != id_ || !output.node()->used_up) return false;
   for (const Operation* op = last_; op; op = op->previous()) {
@@ -150,7 +154,7 @@ void Tape::seed(ReverseSweep& sweep, std::size_t i, const Variable& output,
       fail<TapeError>("gradient: output {} does not depend on any input", i);
     return;
   }
-  // A second handle to the caller's cotangent, whose memory the sweep must not take over.
+  // A second handle, so that the sweep does not adopt the memory of the caller's cotangent.
   Variable weight = options.cotangents.empty() ? Variable() : options.cotangents[i];
   if (options.cotangents.empty() && output.shape().elements() != 1) {
     fail<TapeError>(
@@ -158,15 +162,15 @@ void Tape::seed(ReverseSweep& sweep, std::size_t i, const Variable& output,
         output.shape());
   }
   if (!options.cotangents.empty() && weight.shape() != output.shape()) {
-    fail<ShapeError>("gradient: output {} has shape {} but its cotangent {}", i, output.shape(),
-                     weight.shape());
+    fail<ShapeError>("gradient: output {} has shape {} but its cotangent has shape {}", i,
+                     output.shape(), weight.shape());
   }
   if (weight && weight.dtype() != output.dtype()) {
-    fail<DTypeError>("gradient: output {} is {} but its cotangent {}", i, name(output.dtype()),
+    fail<DTypeError>("gradient: output {} is {} but its cotangent is {}", i, name(output.dtype()),
                      name(weight.dtype()));
   }
   if (!weight) weight = Variable(Tensor::full(output.shape(), 1, output.dtype()));
-  // Recorded, so that a gradient that is not computed from it with Variables is detected.
+  // Recorded, so that a gradient not computed from it with Variables is detected.
   if (options.create_graph && !weight.recorded()) weight = watch(weight.value());
   sweep.add(Operand(output, Operand::Save::nothing, id_), weight);
 }
@@ -212,7 +216,7 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
   std::optional<SetAside> outer;
   if (busy_ > 1) outer.emplace(*this, before, ends);
   const OnExit reset{[&] { reset_marks(before, ends); }};
-  // A recorded sweep goes on this tape; another leaves no trace.
+  // A recorded sweep is recorded on this tape; any other sweep is not recorded.
   const Current recording(options.create_graph ? this : nullptr);
 
   Operation* const newest = last_;
@@ -238,7 +242,7 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
                               : run(MemorySweep(ReverseSweep::After::keep));
 }
 
-// After a gradient() that kept the tape: gradients are dropped, parameters' own are back in place.
+// After gradient(): drops the gradients in the nodes and restores those of the parameters.
 void Tape::reset_marks(const Operation* before, const std::vector<Variable>& ends) {
   for_each_node(before, ends, [](Node* node) {
     node->own_gradient.release();
@@ -247,7 +251,7 @@ void Tape::reset_marks(const Operation* before, const std::vector<Variable>& end
     node->keep_gradient = false;
   });
   for (ParameterUse* use = uses_; use; use = use->next) {
-    use->discard();  // of a sweep that threw
+    use->discard();  // left by a sweep that threw
     use->leaf->gradient = &use->parameter.data()->gradient;
   }
 }

@@ -39,7 +39,7 @@ Variable part_of(const Variable& whole, const Layout& region) {
 
 namespace {
 
-/// Adds up Variables; empty for none.
+/// A sum of Variables; empty if there are none.
 class Sum {
  public:
   void add(const Variable& v) { total_ = total_ ? Variable(total_ + v) : v; }
@@ -57,7 +57,7 @@ Variable take_contributions(Node* node, const Layout& region) {
   Gradient::Rectangle wanted, other;
   const bool regular = Gradient::rectangle_of(region, columns, &wanted);
   Sum sum;
-  std::vector<Layout> regions;  // to be put together into the whole
+  std::vector<Layout> regions;  // to be assembled into the whole
   std::vector<Variable> parts;
   for (Contribution** link = &node->contributions; *link;) {
     Contribution* c = *link;
@@ -66,14 +66,14 @@ Variable take_contributions(Node* node, const Layout& region) {
       sum.add(c->value);
     } else if (c->region == whole) {
       sum.add(part_of(c->value, region));
-      stays = true;  // other parts may be asked for too
+      stays = true;  // other parts may be requested, too
     } else if (regular && Gradient::rectangle_of(c->region, columns, &other) &&
                wanted.disjoint(other)) {
       stays = true;
     } else {
       regions.push_back(c->region);
       parts.push_back(c->value);
-      stays = stays || !(region == whole);  // it may reach outside of the region
+      stays = stays || !(region == whole);  // it may extend beyond the region
     }
     if (stays) {
       link = &c->next;

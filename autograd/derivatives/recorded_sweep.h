@@ -7,7 +7,7 @@
 /// Reverse sweeps whose gradients are Variables, so that they can be differentiated again.
 namespace hindsight {
 
-/// Gradients are gathered as contributions to parts of a node and summed when they are asked for.
+/// Collects gradients as contributions to parts of a node, and sums them when they are requested.
 class RecordedSweep final : public ReverseSweep {
  public:
   explicit RecordedSweep(Tape& tape) : ReverseSweep(true, After::keep), tape_(tape) {}
@@ -23,7 +23,7 @@ class RecordedSweep final : public ReverseSweep {
   Tape& tape_;
 };
 
-/// Of one operation alone: the gradient of its output is given, and what it propagates to its
+/// Sweeps one operation alone: the gradient of its output is given, and what it propagates to its
 /// inputs is collected.
 class CollectingSweep final : public ReverseSweep {
  public:
@@ -46,10 +46,11 @@ class CollectingSweep final : public ReverseSweep {
   std::vector<Propagated> propagated_;
 };
 
-/// The view that `region` of a node is of a value of the whole node's shape.
+/// The part `region` of `whole`, a value of the shape of the region's node.
 Variable part_of(const Variable& whole, const Layout& region);
-/// The sum of what was contributed to `region` of the node; zeros where nothing was. Contributions
-/// to exactly that region are used up, unless the sweep's caller asks for the node's gradient too.
+/// The sum of what was contributed to `region` of the node; zeros if nothing was. Contributions to
+/// exactly that region, or all of them if it is the whole, are removed, unless the sweep's caller
+/// reads the node's gradient afterwards.
 Variable take_contributions(Node* node, const Layout& region);
 
 }  // namespace hindsight

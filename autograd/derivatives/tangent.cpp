@@ -6,11 +6,10 @@
 namespace hindsight {
 namespace {
 
-/// What a walk within another one asks for, while alive: the flags of every node it meets are its
-/// own, and as the other one set them afterwards.
-class Wanted {
+/// Saves the `needs_gradient` flags that a nested sweep changes; restores them on destruction.
+class SavedFlags {
  public:
-  ~Wanted() {
+  ~SavedFlags() {
     for (const auto& [node, wanted] : before_) node->needs_gradient = wanted;
   }
   void clear(Node* node) {
@@ -23,15 +22,15 @@ class Wanted {
 
 }  // namespace
 
-// The reverse sweep, recorded, over the operations after `before`, with respect to one input; empty
-// where nothing reaches it.
+// A recorded reverse sweep over the operations after `before`, with respect to one input; empty if
+// no gradient reaches it.
 Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs,
                          const std::vector<Variable>& cotangents, const Variable& input) {
-  Operation* const youngest = last_;
+  Operation* const newest = last_;
   restore_values(before, [](const Operation&) { return true; });
-  Wanted wanted;
+  SavedFlags wanted;
   for (const Variable& output : outputs) wanted.clear(output.node());
-  for (Operation* op = youngest; op != before; op = op->previous_) {
+  for (Operation* op = newest; op != before; op = op->previous_) {
     wanted.clear(op->output().node());
     for (int i = 0; i < op->inputs().second; ++i) {
       if (op->inputs().first[i].recorded()) wanted.clear(op->inputs().first[i].node());
@@ -47,7 +46,7 @@ Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs
   RecordedSweep sweep(*this);
   for (std::size_t i = 0; i < outputs.size(); ++i)
     sweep.add(Operand(outputs[i], Operand::Save::nothing, id_), cotangents[i]);
-  sweep_back(sweep, youngest, before,
+  sweep_back(sweep, newest, before,
              [](Operation& op, bool) { clear_contributions(op.output().node()); });
   if (!input.node()->contributions) return {};
   return take_contributions(input.node(), input.layout());
@@ -61,7 +60,8 @@ void Tape::check_directions(const std::vector<Variable>& inputs,
     const Variable &input = inputs[i], &direction = directions[i];
     if (!input || input.node()->tape != id_ || input.node()->computed || input.node()->in_parts ||
         !(input.layout() == Layout(input.node()->shape))) {
-      fail<TapeError>("tangent: input {} is no watched value or parameter of this tape", i);
+      fail<TapeError>("tangent: input {} is not a whole watched value or parameter of this tape",
+                      i);
     }
     for (std::size_t j = 0; j < i; ++j) {
       if (inputs[j].node() == input.node())
@@ -69,12 +69,12 @@ void Tape::check_directions(const std::vector<Variable>& inputs,
     }
     if (!direction) continue;
     if (direction.shape() != input.shape()) {
-      fail<ShapeError>("tangent: direction {} is {} but its input {}", i, direction.shape(),
-                       input.shape());
+      fail<ShapeError>("tangent: direction {} has shape {} but its input has shape {}", i,
+                       direction.shape(), input.shape());
     }
     if (direction.dtype() != input.dtype()) {
-      fail<DTypeError>("tangent: direction {} is {} but its input {}", i, name(direction.dtype()),
-                       name(input.dtype()));
+      fail<DTypeError>("tangent: direction {} is {} but its input is {}", i,
+                       name(direction.dtype()), name(input.dtype()));
     }
   }
 }

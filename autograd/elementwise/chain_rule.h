@@ -2,7 +2,7 @@
 #include <hindsight/autograd/elementwise/program.h>
 #include <hindsight/autograd/tensor/simd.h>
 
-/// The chain rule over a program, once for all numbers: values in vector registers
+/// The chain rule over a program, written once for all types of numbers: values in vector registers
 /// (value_loops.h), values with tangents in registers (tangent_loops.h), and Variables, whose
 /// operations are recorded (recorded_rule.h).
 namespace hindsight::detail {
@@ -14,11 +14,11 @@ template <class F, class... C>
 inline constexpr int saved_of<Program<F, C...>> =
     (0 + ... + saved_of<C>)+(is_saved<F>&& leaves_of<Program<F, C...>> != 0 ? 1 : 0);
 
-/// What becomes of the values that a program saves: the forward stores them, the backward loads
-/// them instead of computing them.
+/// What is done with the values that a program saves: the forward loop stores them, the backward
+/// loop loads them instead of recomputing them.
 enum class SavedValues { store, load, none };
 
-/// A number without its tangent.
+/// The value of a number, without its tangent.
 template <class Number>
 HINDSIGHT_INLINE const Number& plain(const Number& number) {
   return number;
@@ -28,7 +28,8 @@ HINDSIGHT_INLINE Number& plain(Number& number) {
   return number;
 }
 
-/// What ChainNode<Numbers, ...> needs to know of a kind of numbers, on registers without tangents.
+/// What ChainNode<Numbers, ...> requires of a type of numbers, for registers without tangents;
+/// derived types add kEveryValue and kSavedValues.
 template <class T>
 struct Registers {
   using Number = simd::Batch<T>;
@@ -41,7 +42,7 @@ struct Registers {
   static HINDSIGHT_INLINE simd::Batch<T> apply(const F& f, const X&... x) {
     return f.value(x...);
   }
-  /// What a slope is computed from, of node P's number.
+  /// The part of node P's number that slopes are computed from.
   template <class P, class X>
   static HINDSIGHT_INLINE const X& seen(const X& x) {
     return x;
@@ -55,10 +56,10 @@ struct Registers {
 };
 
 /// The numbers at a node of a program, for one vector or one Variable. L leaves and K saved values
-/// come before it. `Wanted` says that the parent's derivative reads the value; values that none
-/// reads are computed only where Numbers::kEveryValue.
+/// precede it. `Wanted` says whether the parent's derivative reads the value; values that none
+/// reads are computed only if Numbers::kEveryValue.
 ///
-/// A cursor says where the numbers of leaves and the saved values are, and takes the gradients.
+/// A cursor loads the leaves and the saved values, and receives the gradients of the leaves.
 template <class Numbers, class P, int L, int K, bool Wanted>
 struct ChainNode;
 
@@ -98,7 +99,8 @@ struct ChildNodes<Numbers, L, K, WantedA, WantedB, A, B> {
   ChainNode<Numbers, B, L + leaves_of<A>, K + saved_of<A>, WantedB> b;
 };
 
-/// What a derivative reads of node P's number, else Unused.
+/// The part of node P's number that slopes are computed from if the derivative reads it, else
+/// Unused.
 template <class Numbers, bool Read, class P, class Number>
 HINDSIGHT_INLINE decltype(auto) if_read(const Number& number) {
   if constexpr (Read) {
@@ -143,7 +145,8 @@ struct ChainNode<Numbers, Program<F, C...>, L, K, Wanted> {
     if constexpr (leaves_of<P> != 0) Numbers::set_tangent(p, *this);
   }
 
-  /// The derivative of the function towards child I, of what View shows of the numbers.
+  /// The derivative of the function with respect to child I, computed from the part of each number
+  /// that View selects.
   template <int I, class View>
   HINDSIGHT_INLINE auto slope(const P& p) const {
     constexpr unsigned r = reads<F, I, kChildren>;

@@ -2,7 +2,7 @@
 #include <hindsight/autograd/elementwise/functions.h>
 
 /// Numbers with a tangent, in vector registers: a function's derivative evaluated on them also
-/// yields how it changes along the tangents, which is the function's second derivative.
+/// yields its change along the tangents, by the function's second derivative.
 namespace hindsight::detail {
 
 /// value + e tangent, where e^2 = 0.
@@ -25,7 +25,7 @@ constexpr bool is_dual = false;
 template <class T>
 inline constexpr bool is_dual<Dual<T>> = true;
 
-/// A struct's number as a formula takes it beside a dual number.
+/// Converts a function's parameter for use in a formula with dual numbers.
 template <class T>
 T number(const Dual<T>&, double value) {
   return static_cast<T>(value);
@@ -45,8 +45,8 @@ HINDSIGHT_INLINE simd::Batch<T> constant(const C& c) {
   }
 }
 
-/// The tangent of f's value along that of operand `I` of `N`. Where the operand does not move there
-/// is none, even if f has no slope towards it.
+/// What operand `I` of `N` contributes to the tangent of f's value: zero where the operand's
+/// tangent is zero, even if f has no slope with respect to it there (kPartial).
 template <class F, int I, int N, class B, class Slope>
 HINDSIGHT_INLINE auto along(const B& tangent, const Slope& slope) {
   if constexpr ((reads<F, I, N> & kPartial) != 0) {
@@ -56,7 +56,7 @@ HINDSIGHT_INLINE auto along(const B& tangent, const Slope& slope) {
   }
 }
 
-/// f of a dual number; where f is flat everywhere, a constant.
+/// Applies f to dual numbers; a constant if f's derivative is Zero.
 template <class F, class T>
 HINDSIGHT_INLINE auto lift(const F& f, const Dual<T>& x) {
   const simd::Batch<T> y = f.value(x.value);

@@ -2,7 +2,7 @@
 #include <hindsight/autograd/elementwise/fused_operation.h>
 #include <hindsight/autograd/elementwise/instances.h>
 
-/// From an expression to one pass over memory: the compiler makes the expression's program
+/// From an expression to one pass over memory: the compiler turns the expression's program
 /// (program.h) into two loops (value_loops.h); fused_operation.cpp finds the rows and runs the
 /// loops over them.
 namespace hindsight {
@@ -22,7 +22,7 @@ struct TangentKernels {
   static constexpr int kSavedCount = saved_of<P>;
   static_assert(
       kSavedCount <= kMaxLeaves,
-      "an expression of more than 32 expensive functions: name a part of it as a Variable");
+      "an expression may save at most 32 values for backward: store a part of it in a Variable");
   static constexpr FusedKernels kKernels{
       name_of_root<P>,
       nullptr,
@@ -46,7 +46,7 @@ class FusedOperationOf final : public FusedOperation {
   static constexpr auto kReceives = all_true<leaves_of<P>>();
   static constexpr auto kGradientGroups = gradient_groups<P>();
   static_assert(kLeaves <= kMaxLeaves,
-                "an expression of more than 32 operands: name a part of it as a Variable");
+                "an expression may have at most 32 operands: store a part of it in a Variable");
   static constexpr FusedKernels kKernels{name_of_root<P>,
                                          kMeetingFunctions.data(),
                                          kLeaves,

@@ -6,8 +6,8 @@
 #include <tuple>
 #include <type_traits>
 
-/// Operators and functions on Variables build a delayed expression; turning it into a Variable
-/// computes all of it in one pass over memory: that is in elementwise.h, the header to include.
+/// Operators and functions on Variables build a delayed expression; converting it to a Variable
+/// computes it in one pass over memory. The conversion is in elementwise.h, the header to include.
 namespace hindsight {
 
 /// A number in an expression.
@@ -15,7 +15,7 @@ struct Scalar {
   double value;
 };
 
-/// A delayed elementwise computation. Owns handles to its operands, so it cannot dangle.
+/// A delayed elementwise computation. Holds handles to its operands, so it cannot dangle.
 template <class F, class... Arguments>
 class Expression {
  public:
@@ -23,7 +23,7 @@ class Expression {
   explicit Expression(const F& f, Values&&... values)
       : function(f), arguments(std::forward<Values>(values)...) {}
 
-  /// The shape the operands broadcast to; ShapeError where they do not fit.
+  /// The shape that the operands broadcast to; ShapeError if they do not fit.
   Shape shape() const;
 
   F function;
@@ -37,14 +37,14 @@ struct is_expression : std::false_type {};
 template <class F, class... A>
 struct is_expression<Expression<F, A...>> : std::true_type {};
 
-/// Variables, parameters and expressions: what makes an operator ours.
+/// Variables, parameters and expressions: operators with at least one of these build an expression.
 template <class T>
 constexpr bool is_lazy =
     std::is_same_v<T, Variable> || std::is_same_v<T, Parameter> || is_expression<T>::value;
 template <class T>
 constexpr bool is_operand = is_lazy<T> || std::is_arithmetic_v<T>;
 
-/// A user's function may leave its name out.
+/// The name of a function in messages; a user's function may omit it.
 template <class F, class = void>
 constexpr const char* name_of = "elementwise";
 template <class F>
@@ -84,7 +84,7 @@ void for_each_leaf(const Expression<G, A...>& e, F&& f) {
   std::apply([&](const A&... a) { (for_each_leaf(a, f), ...); }, e.arguments);
 }
 
-/// The same expression with every Variable replaced by f(it).
+/// The same expression with every Variable v replaced by f(v).
 template <class F>
 Variable map_leaves(const Variable& leaf, F&& f) {
   return f(leaf);
@@ -122,7 +122,8 @@ Shape Expression<F, Arguments...>::shape() const {
   return shape;
 }
 
-/// Applies a function of the user's own (see functions.h) element by element; it fuses like ours.
+/// Applies a function of the user's own (see functions.h) element by element; it is fused like the
+/// library's functions.
 template <class F, class... A, class = detail::require_lazy<A...>>
 auto elementwise(F function, A&&... arguments) {
   return detail::make_expression(function, std::forward<A>(arguments)...);
@@ -160,21 +161,22 @@ auto clamp(X&& x, double low, double high) {
   return detail::make_expression(functions::Clamp{low, high}, std::forward<X>(x));
 }
 
-/// The same with slope 0 at the ends, as PyTorch has it.
+/// The same with slope 0 at the ends, as in PyTorch.
 template <class X, class = detail::require_lazy<X>>
 auto hardtanh(X&& x, double low = -1, double high = 1) {
   detail::check_limits("hardtanh", low, high);
   return detail::make_expression(functions::HardTanh{low, high}, std::forward<X>(x));
 }
 
-/// a where the mask is not 0, else b; what the other one is there does not matter. All broadcast.
+/// a where the mask is not 0, else b; the value that is not chosen has no effect, even if it is
+/// NaN. All three broadcast.
 template <class M, class A, class B, class = detail::require_lazy<M, A, B>>
 auto where(const M& mask, A&& a, B&& b) {
   return detail::make_expression(functions::Where{}, masked(mask, std::forward<A>(a)),
                                  masked(is_zero(mask), std::forward<B>(b)));
 }
 
-/// `fill` where the mask is not 0, else x. What is filled gets no gradient, nor does the mask.
+/// `fill` where the mask is not 0, else x. Filled elements of x and the mask receive no gradient.
 template <class X, class M, class = detail::require_lazy<X, M>>
 auto masked_fill(X&& x, const M& mask, double fill) {
   return where(mask, fill, std::forward<X>(x));
@@ -191,8 +193,8 @@ inline auto operator*(const Variable& gradient, Zero) { return gradient * 0.0; }
 
 namespace detail {
 
-/// x - y for logarithms of a part x and its whole y: nothing is -infinity of everything, even of
-/// nothing.
+/// x - y, where x is the logarithm of a part and y that of its whole: -infinity if the part is
+/// zero, even if the whole is, too.
 template <class X>
 auto log_ratio(X&& x, const Variable& y) {
   constexpr double kNothingLog = -std::numeric_limits<double>::infinity();

@@ -6,19 +6,20 @@
 #include <type_traits>
 
 /// Scalar functions: each is its value and its derivative, nothing else. The value is written for
-/// vector registers, the derivative once for these, for Variables (where it is recorded and can be
-/// differentiated again), for dual numbers and for plain numbers (a factor of 2, say).
+/// vector registers; the derivative once for these, for Variables (where it is recorded and can be
+/// differentiated again), for dual numbers and for plain numbers (such as a factor of 2).
 ///
 /// A unary function has value(x) and derivative(x, y) with y = value(x); a binary one has
 /// value(a, b), by_left(a, b, y) and by_right(a, b, y). `kReads` (`kLeftReads`, `kRightReads`) says
-/// what a derivative looks at, everything when left out: what none reads need not stay in memory,
-/// and is passed as Unused. `kSaved` marks values worth saving instead of computing them again.
+/// what a derivative reads, by default everything. A value that no derivative reads need not stay
+/// in memory, and is passed as Unused. `kSaved` marks values that are saved rather than recomputed.
 ///
 /// Those without parameters are rows of function_table.inc.
 namespace hindsight {
 
-/// What a derivative reads; combine with |. kPartial says that there is no slope towards this
-/// operand at some points, so that it counts only where the operand moves.
+/// What a derivative reads; combine with |. kPartial says that the slope with respect to this
+/// operand is undefined at some points, so that it counts only where the operand's tangent is not
+/// zero.
 enum Reads : unsigned {
   kNothing = 0,
   kInput = 1,
@@ -46,13 +47,13 @@ xsimd::batch<T, A> operator*(const xsimd::batch<T, A>&, Zero) {
   return xsimd::batch<T, A>(T(0));
 }
 
-/// Stands in for what `kReads` does not name.
+/// Passed to a derivative instead of a value that its `kReads` does not name.
 struct Unused {};
 
 /// For plain numbers in derivatives.
 inline double is_zero(double x) { return x == 0 ? 1 : 0; }
 
-/// A struct's number as a formula takes it: registers have their own element type.
+/// Converts a function's parameter for use in a formula; for registers, to their element type.
 template <class X>
 double number(const X&, double value) {
   return value;
@@ -94,7 +95,7 @@ HINDSIGHT_INLINE X limited(const X& x, double low, double high) {
   return select(x < l, l, select(x > h, h, x));
 }
 
-/// In double, since the two parts cancel where the probabilities add up to 1.
+/// log(exp(a) + exp(b)), in double because its two terms cancel where the probabilities sum to 1.
 template <class X>
 HINDSIGHT_INLINE X log_of_sum(const X& a, const X& b) {
   return simd::in_double(a, b, [](const auto& l, const auto& r) {
@@ -142,7 +143,7 @@ HINDSIGHT_INLINE X log_of_sum(const X& a, const X& b) {
   };
 #include <hindsight/autograd/elementwise/function_table.inc>
 
-/// The halves of `where` put together: a sum under its name, for messages.
+/// The sum of the two halves of `where`, named for messages.
 struct Where : Add {
   static constexpr const char* kName = "where";
 };
@@ -193,7 +194,7 @@ struct Clamp {
   }
 };
 
-/// The same with slope 0 at the ends.
+/// The same with slope 0 at the ends too.
 struct HardTanh {
   static constexpr unsigned kReads = kInput;
   static constexpr const char* kName = "hardtanh";
@@ -211,7 +212,7 @@ struct HardTanh {
 }  // namespace functions
 }  // namespace hindsight
 
-/// Functions that derivatives call on vector registers and xsimd lacks.
+/// Functions that derivatives call on vector registers but that xsimd lacks.
 namespace xsimd {
 #define HINDSIGHT_REGISTER_UNARY_XSIMD(function, Struct)
 #define HINDSIGHT_REGISTER_UNARY_NEW(function, Struct)          \

@@ -5,8 +5,8 @@
 
 namespace hindsight::detail {
 
-/// The tangent of a recorded expression, which outlives it on the tape. Operands as tangent_loops.h
-/// says.
+/// The tangent of a recorded expression, `of`, which the tape frees after it. Operands are in the
+/// order of tangent_loops.h.
 class TangentOperation final : public FusedOperation {
  public:
   TangentOperation(const FusedOperation& of, const Variable* tangents, const Variable* saved,
@@ -36,7 +36,7 @@ class TangentOperation final : public FusedOperation {
     run();
   }
 
-  // The saved values are inputs that depend on other inputs, the leaves.
+  // The saved values depend on the leaves, which are inputs, too: they are recomputed first.
   void run_from_inputs() override {
     of_.run_saved();
     run();
@@ -53,9 +53,9 @@ class TangentOperation final : public FusedOperation {
   Buffer memory_;
 };
 
-// The expression's own way back gives the gradients of the tangents; how these change along the
-// tangents are the gradients of the leaves. Both on copies of the leaves, whose tangents are their
-// own.
+// The expression's backward, recorded, computes the gradients of the tangents; their change along
+// the tangents gives the gradients of the leaves. Both use copies of the leaves, so that the seeded
+// tangents do not affect anything else.
 void TangentOperation::backward_recorded(ReverseSweep& sweep) const {
   Tape& tape = *Tape::current();
   const int leaves = of_.kernels_->leaves;
@@ -68,7 +68,7 @@ void TangentOperation::backward_recorded(ReverseSweep& sweep) const {
     copies[i] = tangent.node() ? Variable(1.0 * leaf) : leaf;
     if (tangent.node()) along->seed(copies[i], tangent.variable());
   }
-  Operation* const mark = tape.youngest();
+  Operation* const mark = tape.newest();
   of_.kernels_->differentiate(program_, copies.data(), sweep.gradient_variable(output_),
                               gradients.data());
   along->run(mark);
@@ -79,7 +79,7 @@ void TangentOperation::backward_recorded(ReverseSweep& sweep) const {
   }
 }
 
-// Kept values lie in planes, row by row of the loops that computed them.
+// Saved values are stored in planes, row by row in the order of the loops that computed them.
 Variable FusedOperation::saved_values(int q) const {
   const Shape& shape = output_.shape();
   const LoopNest loops =

@@ -9,11 +9,11 @@ namespace hindsight::detail {
 
 namespace {
 
-/// What the operands of an expression make of its result.
+/// What the operands of an expression determine about its result.
 struct Result {
   Shape shape;
   DType dtype;
-  std::uint64_t tape;  // id of the current one, 0 for none
+  std::uint64_t tape;  // id of the current tape, 0 if there is none
   bool recorded;
 };
 
@@ -44,7 +44,7 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
                                             std::uint64_t tape)) {
   const auto [shape, dtype, tape, recorded] = result_of(kernels, leaves);
   const OperationScope scope;
-  const Layout layout(shape);  // throws for too many elements: before there is a node to lose
+  const Layout layout(shape);  // first, because it throws for too many elements
   Node* node = Node::make(dtype, shape);
   Variable output(node, layout);
   node->value = Buffer(shape.elements() * bytes_of(dtype));
@@ -96,7 +96,7 @@ void FusedOperation::compute(const Buffer& value, const Buffer& saved) const {
 
 const std::byte* FusedOperation::values_of(int k) const {
   const Operand& o = operands_[k];
-  if (!o.node() || !o.node()->value) return nullptr;  // left out, or read by no loop
+  if (!o.node() || !o.node()->value) return nullptr;  // absent, or not read by any loop
   return o.node()->value.data<std::byte>() +
          (o.node()->base + o.layout().offset) * bytes_of(o.node()->dtype);
 }
@@ -116,15 +116,15 @@ void FusedOperation::zero_first(std::size_t i, BackwardPass* pass) const {
   pass->accumulate[i] = true;
 }
 
-/// Takes memory for the gradient of operand i.
+/// Allocates memory for the gradient of operand i.
 void FusedOperation::claim(std::size_t i, BackwardPass* pass) const {
   const Operand& o = operands_[i];
   const Gradient::Target target = ReverseSweep::target(o);
   pass->to[i] = target.base;
   pass->accumulate[i] = target.accumulate;
   if (target.accumulate) {
-    // An operand that meets another part of the same value here: what that one was to assign may
-    // be added to before it is reached.
+    // Operand j may be an overlapping part of the same value. The loop may then add to its elements
+    // before it assigns them, so they are zeroed, and it adds as well.
     for (std::size_t j = 0; j < i; ++j) {
       if (pass->to[j] && !pass->accumulate[j] && operands_[j].node() == o.node() &&
           !(operands_[j].layout() == o.layout()))
@@ -135,7 +135,7 @@ void FusedOperation::claim(std::size_t i, BackwardPass* pass) const {
   }
 }
 
-/// Takes memory for the gradients that are asked for; addends of a sum share theirs.
+/// Allocates memory for the gradients that are needed; addends of a sum share theirs.
 void FusedOperation::claim_targets(BackwardPass* pass) const {
   const auto leaves = static_cast<std::size_t>(kernels_->leaves);
   SharedGradients shared(operands_, kernels_->leaves, kernels_->gradient_group, output_.shape());
@@ -167,7 +167,7 @@ void FusedOperation::backward(ReverseSweep& sweep) {
 
   claim_targets(&pass);
   const auto leaves = static_cast<std::size_t>(kernels_->leaves);
-  for (std::size_t i = 0; i < leaves; ++i) {  // only now: claiming may move a gradient
+  for (std::size_t i = 0; i < leaves; ++i) {  // after all claims, which may move gradients
     const Operand& o = operands_[i];
     pass.in[i] = kernels_->reads_leaf[i] ? values_of(static_cast<int>(i)) : nullptr;
     if (pass.to[i]) pass.to[i] = o.node()->gradient->base() + o.layout().offset * bytes;

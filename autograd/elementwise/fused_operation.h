@@ -20,7 +20,7 @@ class FusedOperation : public Operation {
  protected:
   FusedOperation(const FusedKernels* kernels, Operand* operands, const void* program)
       : kernels_(kernels), operands_(operands), program_(program) {}
-  /// Computes the values that are saved for backward again.
+  /// Recomputes the values that are saved for backward.
   void run_saved() const;
 
  private:
@@ -33,7 +33,7 @@ class FusedOperation : public Operation {
   void claim_targets(BackwardPass* pass) const;
   void compute(const Buffer& value, const Buffer& saved) const;
   Variable saved_values(int q) const;
-  /// Where the row loops find operand k; null where it is left out.
+  /// The layout of operand k; null if it is absent.
   const Layout* layout_of(int k) const {
     return operands_[k].node() ? &operands_[k].layout() : nullptr;
   }
@@ -44,8 +44,8 @@ class FusedOperation : public Operation {
   Buffer saved_;
 };
 
-/// Computes an expression's value and records it when a leaf is on the current tape. `record` makes
-/// the operation of the program's own type.
+/// Computes an expression's value and records it if a leaf is on the current tape. `record` creates
+/// the operation for the program's type.
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
                   FusedOperation* (*record)(const void* program, const Variable* const* leaves,
                                             std::uint64_t tape));

@@ -5,10 +5,10 @@
 namespace hindsight::detail {
 namespace {
 
-// Below, writing twice takes less time than finding out who may lend.
+// Below this, writing twice takes less time than finding out which gradients can share memory.
 constexpr Size kFewElements = 2048;
 
-/// True for the output's own rows: nothing repeated, elements of a row side by side.
+/// True if the layout has the output's shape, without broadcast, and contiguous rows.
 bool covers(const Layout& layout, const Shape& output) {
   return layout.shape == output && layout.stride(output.rank() - 1) == 1;
 }
@@ -47,7 +47,7 @@ bool SharedGradients::may_lend(std::size_t lender, std::size_t borrower,
                                const Shape& output) const {
   const Operand &from = operands_[lender], &to = operands_[borrower];
   const Node *a = from.node(), *b = to.node();
-  for (std::size_t i = 0; i < count_; ++i) {  // nobody both lends and borrows
+  for (std::size_t i = 0; i < count_; ++i) {  // no operand both lends and borrows
     if (lender_[i] == kNone) continue;
     if (operands_[i].node() == a || operands_[static_cast<std::size_t>(lender_[i])].node() == b)
       return false;
@@ -62,7 +62,7 @@ bool SharedGradients::may_lend(std::size_t lender, std::size_t borrower,
          alone(lender) && alone(borrower);
 }
 
-/// True when no other operand is an overlapping part of the same value.
+/// True if no other operand is an overlapping part of the same value.
 bool SharedGradients::alone(std::size_t i) const {
   const Node* node = operands_[i].node();
   Gradient::Rectangle mine, other;

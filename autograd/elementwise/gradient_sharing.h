@@ -5,27 +5,28 @@
 
 namespace hindsight::detail {
 
-/// Finds the operands of an elementwise operation that need no memory of their own for their
-/// gradient: another operand gets the same one (they are addends of one sum, say a projected input
-/// and a recurrent product) and lends its memory, so that it is written once instead of twice.
+/// Copy-on-write sharing of gradients between operands of an elementwise operation: operands that
+/// receive the same gradient (addends of one sum, such as a projected input and a recurrent
+/// product) share the memory of one of them, the lender, so that it is written only once.
 class SharedGradients {
  public:
   static constexpr int kNone = -1;
 
-  /// gradient_group: operands of the same number get the same gradient, of the output's shape.
+  /// gradient_group: operands with the same number receive the same gradient, shaped as `output`.
   SharedGradients(const Operand* operands, int count, const int* gradient_group,
                   const Shape& output);
 
-  /// The operand that may lend operand i its memory, or kNone.
+  /// The operand whose memory operand i shares, or kNone.
   int of(std::size_t i) const { return lender_[i]; }
-  /// Once the lenders' memory is claimed: borrows it where they assign to it. Where one part of a
-  /// value cannot borrow none does, and their lenders become kNone.
+  /// Shares the lenders' memory, which must be allocated, if their gradients are assigned there
+  /// rather than accumulated. Parts of one value share either all or none; if none, of() returns
+  /// kNone for them afterwards.
   void share(const bool* accumulates);
 
  private:
   bool may_lend(std::size_t lender, std::size_t borrower, const Shape& output) const;
   bool alone(std::size_t i) const;
-  Size shift(std::size_t borrower) const;
+  Size shift(std::size_t borrower) const;  // of its gradient in the lender's, in bytes
 
   const Operand* operands_;
   std::size_t count_;

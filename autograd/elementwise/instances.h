@@ -3,8 +3,8 @@
 #include <hindsight/autograd/elementwise/tangent_loops.h>
 #include <hindsight/autograd/elementwise/value_loops.h>
 
-/// Programs that nearly every source file meets, since derivatives of derivatives are made of them:
-/// their loops are compiled once, in instances.cpp, instead of in every file.
+/// Programs that nearly every source file would instantiate, since second derivatives consist of
+/// them: their loops are compiled once, in instances.cpp, instead of in every file.
 namespace hindsight::detail {
 namespace common {
 

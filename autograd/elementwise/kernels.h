@@ -1,54 +1,55 @@
 #pragma once
 #include <hindsight/autograd/tape/variable.h>
 
-/// A program's loops, and the rows in memory that they run over. Offsets and steps are in elements.
+/// A program's loops, and the rows in memory that they run over. Lengths, offsets and steps are in
+/// elements.
 namespace hindsight::detail {
 
-/// Rows for the forward loop; pointers are to the first row, steps lead to the next.
+/// Rows for the forward loop: pointers to the first row, steps in elements from row to row.
 struct ForwardRows {
   Size rows, length;
   const void* const* in;
   const Size* in_step;
   void* out;
   Size out_step;
-  void* saved;  ///< expensive values, [row][which][element]; null when nothing is recorded
+  void* saved;  ///< values saved for backward, [row][which][element]; null unless recorded
   Size saved_row, saved_plane;
 };
 
+/// Rows for the backward loop, in the same units.
 struct BackwardRows {
   Size rows, length;
-  const void* const* in;  ///< only those the derivatives read
+  const void* const* in;  ///< null for operands that no derivative reads
   const Size* in_step;
   const void* gradient;
   Size gradient_step;
   const void* saved;
   Size saved_row, saved_plane;
-  void* const* to;  ///< gradients of the operands, null where not wanted
+  void* const* to;  ///< gradients of the operands; null if not needed
   const Size* to_step;
-  bool* accumulate;
+  bool* accumulate;  ///< per operand: add to the gradient instead of assigning it
 };
 
 constexpr int kMaxLeaves = 32;
-/// Of a tangent (tangent_loops.h): each leaf's value and tangent, and the values that were saved.
+/// For a tangent (tangent_loops.h): each leaf's value and tangent, and the saved values.
 constexpr int kMaxOperands = 3 * kMaxLeaves;
 
 struct FusedKernels {
-  const char* name;  ///< of the name_of_root function
-  const char* const*
-      meeting_function;  ///< of the function where leaf k meets the leaves before it, for messages
+  const char* name;  ///< name of the outermost function
+  /// Name of the function that joins leaf k to those before it, for error messages.
+  const char* const* meeting_function;
   int leaves;
-  int saved;
+  int saved;  ///< number of values saved for backward
   void (*forward[2])(const void* program, const ForwardRows&);
   void (*backward[2])(const void* program, const BackwardRows&);
-  /// The chain rule on Variables, one recorded operation each: for derivatives of derivatives.
-  /// gradients[k] is that of leaf k, not yet summed over what had been broadcast.
+  /// The chain rule on Variables, with one recorded operation for each step: for second
+  /// derivatives. gradients[k] is that of leaf k, not yet summed over broadcast axes.
   void (*differentiate)(const void* program, const Variable* leaves, const Variable& gradient,
                         Variable* gradients);
-  const bool* reads_leaf;     ///< whether the way back reads the value of leaf k
-  const bool* receives;       ///< whether leaf k can get a gradient
-  const int* gradient_group;  ///< leaves of the same number get the same gradient
-  /// The program's derivative along its leaves' tangents (tangent_loops.h); null for one of these
-  /// itself.
+  const bool* reads_leaf;     ///< whether backward reads the value of leaf k
+  const bool* receives;       ///< whether leaf k can receive a gradient
+  const int* gradient_group;  ///< leaves with the same number receive the same gradient
+  /// The kernels of the program's tangent (tangent_loops.h); null if this is a tangent itself.
   const FusedKernels* tangent;
 };
 

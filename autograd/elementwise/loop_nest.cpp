@@ -3,9 +3,10 @@
 namespace hindsight::detail {
 namespace {
 
-constexpr Size kBlock = 512;  // elements gathered at a time where an operand is not dense
+constexpr Size kBlock = 512;  // elements gathered at a time if an operand is not dense
 
-/// Goes over the groups from `inner` on; calls f(index of the first row, offsets of the leaves).
+/// Loops over the groups from `inner` on; calls f(index of the first row, offsets of the leaves in
+/// elements).
 template <class F>
 void for_each_outer(const LoopNest& loops, int inner, Size rows_inside, F&& f) {
   std::array<Size, kMaxOperands> offset;
@@ -29,7 +30,7 @@ void for_each_outer(const LoopNest& loops, int inner, Size rows_inside, F&& f) {
   }
 }
 
-/// Elements between `count` of `from`, `step` apart, and dense `to`.
+/// Copies `count` elements of `from`, `step` elements apart, to contiguous `to`.
 void gather(const std::byte* from, Size step, std::byte* to, Size count, DType dtype) {
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -38,6 +39,7 @@ void gather(const std::byte* from, Size step, std::byte* to, Size count, DType d
   });
 }
 
+/// Adds `count` contiguous elements of `from` to `to`, `step` elements apart.
 void scatter_add(const std::byte* from, std::byte* to, Size step, Size count, DType dtype) {
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <array>
 
-/// How the loops of a fused operation run over an output and its operands in memory.
+/// The loops of a fused operation over an output and its operands in memory.
 namespace hindsight::detail {
 
 /// The loops over an output and its operands: axes that are evenly spaced in memory for all of them
-/// are merged. Group 0 is the innermost (the row), group 1 counts rows, the others are outside.
+/// are merged into groups. Group 0 is the innermost (the elements of a row), group 1 counts rows,
+/// the others enclose these. Steps are in elements.
 struct LoopNest {
   int groups = 0;
   int leaves = 0;
@@ -16,7 +17,7 @@ struct LoopNest {
   std::array<Size, kMaxRank> extent{};
   std::array<std::array<Size, kMaxOperands>, kMaxRank> step;  // [group][leaf], elements
 
-  /// Whether the loops may come to an element of a leaf more than once.
+  /// Whether separate calls of a loop may write to the same element of a leaf's gradient.
   bool repeats(std::size_t leaf) const {
     bool result = !dense;
     for (int g = 2; g < groups; ++g)
@@ -31,8 +32,8 @@ struct LoopNest {
   }
 };
 
-/// layout_of(k) is the layout of leaf k, null for an absent operand, which takes the others'
-/// strides.
+/// layout_of(k) is the layout of leaf k; null for an absent operand, which never prevents merging
+/// axes.
 template <class LayoutOf>
 LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
   LoopNest loops;
@@ -70,7 +71,8 @@ LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
   return loops;
 }
 
-/// Where the saved values of a row are, in elements: planes padded to whole vectors.
+/// Where saved values are: a plane for each value of a row, padded to whole vectors. Sizes and
+/// steps are in elements.
 struct SavedLayout {
   Size plane, row;
   SavedLayout(const LoopNest& loops, int saved)
@@ -78,7 +80,8 @@ struct SavedLayout {
   Size elements(const LoopNest& loops) const { return row * loops.rows(); }
 };
 
-/// Computes a program's value; `in` is null for leaves that its loop does not read.
+/// Computes a program's value. in[k] is null for leaves that its loop does not read; `saved` is
+/// null if nothing is saved. All pointers are to the first element.
 void run_forward(const FusedKernels& kernels, const void* program, const LoopNest& loops,
                  DType dtype, const std::byte* const* in, std::byte* out, std::byte* saved);
 
@@ -94,7 +97,7 @@ struct BackwardPass {
   DType dtype;
   const std::byte* gradient;
   const std::byte* saved;
-  // Of each leaf; null where its value is not read or its gradient not wanted.
+  // For each leaf; null if its value is not read or its gradient not needed.
   std::array<const std::byte*, kMaxOperands> in;
   std::array<std::byte*, kMaxOperands> to;
   std::array<bool, kMaxOperands> accumulate;
@@ -103,7 +106,7 @@ struct BackwardPass {
 
  private:
   void run_dense();   ///< whole rows, several at a time
-  void run_blocks();  ///< parts of a row, gathered where operands are not dense
+  void run_blocks();  ///< parts of a row; operands that are not dense are gathered
   const std::byte* saved_at(const SavedLayout& layout, Size row, Size j) const {
     return saved ? saved + (row * layout.row + j) * bytes_of(dtype) : nullptr;
   }

@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-/// An expression's type without its operands is a program. What is known of it at compile time:
-/// which values backward reads, which leaves get the same gradient, what names errors use.
+/// A program is an expression's type without its operands. Properties known at compile time: which
+/// values backward reads, which leaves receive the same gradient, which names messages use.
 namespace hindsight::detail {
 
 struct Leaf {};
@@ -33,7 +33,7 @@ inline constexpr int leaves_of<Leaf> = 1;
 template <class F, class... C>
 inline constexpr int leaves_of<Program<F, C...>> = (0 + ... + leaves_of<C>);
 
-/// Whether backward needs the value of a node's output and of its children.
+/// Which of a node's output and children the derivatives of its function read.
 template <class P>
 struct DerivativeReads;
 template <class F, class X>
@@ -46,7 +46,7 @@ struct DerivativeReads<Program<F, A, B>> {
       (leaves_of<A> > 0 ? reads<F, 0, 2> : 0) | (leaves_of<B> > 0 ? reads<F, 1, 2> : 0);
 };
 
-/// Which leaves' values backward reads, as ChainNode decides it.
+/// Which leaves' values backward reads; must agree with ChainNode.
 template <class P, bool Wanted>
 struct LeafMarker {
   template <std::size_t N>
@@ -85,6 +85,7 @@ constexpr auto leaf_reads() {
   return result;
 }
 
+/// Names, for each leaf, the function that joins it to those before it, for error messages.
 template <class P>
 struct MeetingFunction;
 template <>

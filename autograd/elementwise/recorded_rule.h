@@ -4,7 +4,7 @@
 
 namespace hindsight::detail {
 
-/// The chain rule on Variables, one recorded operation each: for derivatives of derivatives.
+/// The chain rule on Variables, with one recorded operation for each step: for second derivatives.
 struct RecordedNumbers {
   using Number = Variable;
   using Constant = double;

@@ -7,21 +7,21 @@
 
 /// The derivative of a program along tangents of its leaves, as an operation of its own: one loop
 /// computes it, the other propagates its gradient to the tangents and, through second derivatives,
-/// to the leaves. The backward of the tangent is the backward itself, on dual numbers. The values
-/// that the program saved serve both.
+/// to the leaves. The backward of the tangent is the program's backward on dual numbers. Both loops
+/// load the values that the program saved.
 ///
-/// Operands: 2k the value of leaf k, 2k + 1 its tangent (null for zero), then the saved values.
+/// Operands: 2k is the value of leaf k, 2k + 1 its tangent (null if zero), then the saved values.
 namespace hindsight::detail {
 
-/// N leaves in all. One copy of the loop's body for whole vectors and tails: it is long, and
-/// compilers are slow.
+/// A cursor for a program of N leaves. Whole vectors and tails share one copy of the loop's body,
+/// which is long and slow to compile. Offsets are in elements.
 template <class T, int N>
 struct DualCursor {
   const T* const* in;
   T* const* to;
   const bool* accumulate;
   Size j;
-  Size count;  ///< elements of this vector: kWidth but for the last one of a row
+  Size count;  ///< elements of this vector: kWidth, or fewer at the end of a row
 
   template <int L, bool Wanted>
   HINDSIGHT_INLINE void load(Dual<T>* number) const {
@@ -52,7 +52,7 @@ struct DualCursor {
   }
 };
 
-/// A gradient without second derivatives in it.
+/// Stands for the gradient of a value where no second derivative contributes to it.
 struct FirstOrderOnly {};
 
 /// The gradients of a node's tangent, a register, and of its value, a register or FirstOrderOnly.
@@ -63,9 +63,9 @@ struct GradientPair {
   Value of_value;
 };
 
-/// Whether a program can change along tangents: not where every path from a leaf leads through a
-/// function that is flat everywhere. One that cannot is a constant in slopes, however steep these
-/// are.
+/// Whether a program's value can change along tangents: not if every path from a leaf leads through
+/// a function whose derivative is Zero. A value that cannot change is a constant in slopes, even
+/// if their derivative with respect to it is infinite.
 template <class P>
 constexpr bool varies = false;  // numbers
 template <>
@@ -89,7 +89,7 @@ inline constexpr bool varies_by<1, F, A, B> =
 template <class F, class... C>
 inline constexpr bool varies<Program<F, C...>> = varies_by<0, F, C...> || varies_by<1, F, C...>;
 
-/// Shows the values alone, for the slopes that tangents are multiplied by.
+/// A View of the values alone, for the slopes that tangents are multiplied by.
 struct PlainValues {
   template <class P, class X>
   static HINDSIGHT_INLINE const auto& seen(const X& x) {
@@ -112,7 +112,7 @@ struct DualNumbers : Registers<T> {
       return plain(x);
     }
   }
-  /// The gradients of a node times its slope towards a child, dual where it changes.
+  /// The gradients of a node times its slope with respect to a child, a dual number if it varies.
   template <class Value, class Slope>
   static HINDSIGHT_INLINE auto times(const GradientPair<T, Value>& g, const Slope& slope) {
     using Pair = GradientPair<T, simd::Batch<T>>;
@@ -211,12 +211,13 @@ void tangent_backward_loop(const void* program, const BackwardRows& r) {
       const auto i = static_cast<std::size_t>(k);
       if (!to[i]) continue;
       to[i] += r.to_step[k];
-      if (r.to_step[k] == 0) r.accumulate[k] = true;  // the rows of a repeated operand add up
+      if (r.to_step[k] == 0) r.accumulate[k] = true;  // later rows of a repeated operand add
     }
   }
 }
 
-/// Which operands of the tangent get a gradient: every tangent, and values whose slopes vary.
+/// Which operands of the tangent receive a gradient: every tangent, and the leaves' values on which
+/// a slope depends.
 template <class N>
 struct Receiving {
   template <bool>
@@ -248,7 +249,8 @@ struct Receiving<ChainNode<DualNumbers<T>, Program<F, C...>, L, K, Wanted>> {
   }
 };
 
-/// What the tangent of a program reads, receives and shares, from what the program itself does.
+/// Which operands the tangent of a program reads, which receive a gradient and which share one,
+/// derived from the program's own.
 template <class P>
 struct TangentTraits {
   static constexpr int kLeaves = leaves_of<P>, kCount = tangent_operands<P>;
@@ -263,7 +265,7 @@ struct TangentTraits {
     bool curved = false;
     for (int k = 0; k < kLeaves; ++k) curved = curved || receives[at(2 * k)];
     for (int i = 0; i < kCount; ++i) {
-      gradient_group[at(i)] = -1 - i;  // shared with nobody
+      gradient_group[at(i)] = -1 - i;  // shared with none
       reads[at(i)] = true;
     }
     for (int k = 0; k < kLeaves; ++k) {

@@ -17,8 +17,8 @@ struct BackwardNumbers : Registers<T> {
   static constexpr SavedValues kSavedValues = SavedValues::load;
 };
 
-/// One vector's position within a row, in elements. The last vector of a row has only the first
-/// `count` lanes where `Tail`.
+/// The position of one vector: pointers to the start of its row, and its offset `j` in the row.
+/// Offsets are in elements. The last vector of a row, a Tail, has only the first `count` lanes.
 template <class T>
 struct Position {
   const T* const* in;
@@ -126,7 +126,7 @@ void backward_loop(const void* program, const BackwardRows& r) {
       if (in[i]) in[i] += r.in_step[k];
       if (!to[i]) continue;
       to[i] += r.to_step[k];
-      if (r.to_step[k] == 0) r.accumulate[k] = true;  // the rows of a repeated operand add up
+      if (r.to_step[k] == 0) r.accumulate[k] = true;  // later rows of a repeated operand add
     }
   }
 }

@@ -90,7 +90,7 @@ struct CheckedFunction::Recording {
     if (!loss.recorded()) {
       fail<TapeError>("check_gradients: the value depends on none of the inputs and parameters");
     }
-    forward_end = tape.youngest();
+    forward_end = tape.newest();
   }
   /// <gradient, directions>, recorded unless the gradient is a constant.
   Variable slope(const std::vector<Tensor>& directions) {

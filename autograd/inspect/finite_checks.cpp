@@ -59,7 +59,7 @@ void FiniteChecks::computed(const char* op, const Variable& output) {
   if (all_finite(output.value())) return;
   const Finding found = first_of(output.value());
   const Tape* tape = Tape::current();
-  const Operation* last = tape ? tape->youngest() : nullptr;
+  const Operation* last = tape ? tape->newest() : nullptr;
   const bool recorded = last && last->output().node() == output.node();
   fail<NonFiniteError>("{}: produced {} at {} of its output of shape {}{}{}", op, found.value,
                        found.index, output.shape(), found.where,

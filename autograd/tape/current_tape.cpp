@@ -6,15 +6,15 @@
 namespace hindsight {
 namespace {
 
-// Constant-initialised and without a destructor: every operation reads it.
+// Constant-initialised and without a destructor, because every operation reads it.
 thread_local std::atomic<Tape*> current_tape{nullptr};
 
-// Guards the lists of all threads, since a tape may end on another thread than it began on.
+// Guards the lists of all threads: a tape may be destroyed on another thread than it was made on.
 std::mutex lists;
 
 }  // namespace
 
-/// The Tape::Current of one thread, from the youngest on.
+/// The active Tape::Currents of one thread, newest first.
 class ThreadTapes {
  public:
   static ThreadTapes& here() {
@@ -46,9 +46,9 @@ class ThreadTapes {
   }
 
  private:
-  void change(Tape::Current* youngest) {
-    youngest_ = youngest;
-    current_.store(youngest ? youngest->tape_ : nullptr, std::memory_order_relaxed);
+  void change(Tape::Current* newest) {
+    youngest_ = newest;
+    current_.store(newest ? newest->tape_ : nullptr, std::memory_order_relaxed);
   }
 
   Tape::Current* youngest_ = nullptr;

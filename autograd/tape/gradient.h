@@ -5,16 +5,16 @@
 
 namespace hindsight {
 
-/// The gradient of one value while it is being summed up: memory of the value's shape, row-major,
-/// and which part of it is written. The first write to a part assigns, later ones add, so nothing
-/// is filled with zeros that a write covers anyway.
+/// The gradient of one value while it is accumulated: memory of the value's shape, row-major, and
+/// which part of it is written. The first write to a part assigns, later ones add, so no memory is
+/// zeroed only to be overwritten.
 ///
-/// The written part is kept as a few rectangles of (rows, columns), with the last axis as columns:
-/// time steps and gate chunks of a sequence merge into one rectangle as the sweep fills it.
+/// The written part is a few rectangles of (rows, columns), with the last axis as columns: time
+/// steps and gate chunks of a sequence merge into one rectangle as the sweep fills it.
 ///
-/// Two values that get the same gradient, such as the addends of a sum, may have it in the same
-/// memory: one borrows it from the other. The first of them that something else is to be written to
-/// moves to memory of its own.
+/// Values that receive the same gradient, such as the addends of a sum, may share memory
+/// (copy-on-write): the first one to receive another contribution moves to memory of its own.
+/// Regions, offsets in layouts and rectangles are in elements; offsets into a buffer are in bytes.
 class Gradient {
  public:
   Gradient() = default;
@@ -29,7 +29,7 @@ class Gradient {
   /// Where to write the gradient of a view.
   struct Target {
     std::byte* base = nullptr;  ///< element 0 of the whole value's gradient: add the view's offset
-    bool accumulate = false;    ///< add to what is there; otherwise every element must be assigned
+    bool accumulate = false;    ///< add to the memory; otherwise every element must be assigned
   };
 
   bool allocated() const { return static_cast<bool>(buffer_); }
@@ -37,38 +37,38 @@ class Gradient {
   const Buffer& buffer() const { return buffer_; }
   bool empty() const { return count_ == 0 && !full_; }
 
-  /// Takes memory now instead of at the first write.
+  /// Allocates the memory now instead of at the first write.
   void reserve(const Shape& whole, DType dtype) {
     if (!buffer_) place(Buffer(whole.elements() * bytes_of(dtype)), 0);
   }
-  /// Memory for the first write, `offset` bytes into `buffer`.
+  /// Uses the memory at `offset` bytes into `buffer`.
   void place(Buffer buffer, Size offset) {
     buffer_ = std::move(buffer);
     offset_ = offset;
   }
   /// Memory for `region` of a value of shape `whole`; marks it written.
   Target target(const Layout& region, const Shape& whole, DType dtype);
-  /// Whether `regions` parts of this gradient, `region` one of them, may be borrowed from `lender`,
-  /// `shift` bytes into its memory.
+  /// Whether this gradient can share the memory of `lender` (copy-on-write), starting `shift` bytes
+  /// after its start, for `regions` parts of the value, of which `region` is one.
   bool may_borrow(const Gradient& lender, Size shift, const Layout& region, const Shape& whole,
                   int regions) const;
-  /// Marks `region` written: the lender has it.
+  /// Shares the lender's memory and marks `region` written, because the lender's values are there.
   void borrow(Gradient& lender, Size shift, const Layout& region, const Shape& whole);
-  /// Fills what is not written with zeros and marks everything written.
+  /// Zeros the parts that are not written and marks everything written.
   void complete(const Shape& whole, DType dtype);
-  /// The gradient of a view of a value of shape `whole`; what of it is not written counts as zero.
+  /// The gradient of a view of a value of shape `whole`; parts that are not written are zero.
   Tensor read(const Layout& region, const Shape& whole, DType dtype);
   Tensor read(const Shape& whole, DType dtype) { return read(Layout(whole), whole, dtype); }
-  /// The memory of a view, written or not, once there is any.
+  /// The memory of a view, whether written or not; there must be some (allocated()).
   Tensor memory(const Layout& region, DType dtype) const {
     Layout layout = region;
     layout.offset += offset_ / bytes_of(dtype);
     return {buffer_, layout, dtype};
   }
   std::byte* base() const { return buffer_.data<std::byte>() + offset_; }
-  /// Takes over `dense` (contiguous, of the whole shape) as the value; only when empty.
+  /// Takes over the memory of `dense` (contiguous, of the whole shape); only when empty.
   void adopt(const Tensor& dense);
-  /// Forgets what is written but keeps the memory for the next sums.
+  /// Marks nothing written; the memory is kept for the next sum.
   void clear() {
     count_ = 0;
     full_ = false;
@@ -90,11 +90,11 @@ class Gradient {
       return r.row_end <= row || row_end <= r.row || r.column_end <= column ||
              column_end <= r.column;
     }
-    /// Extends over `r` where the union is a rectangle again.
+    /// Extends to include `r` and returns true, if their union is a rectangle.
     bool absorb(const Rectangle& r);
   };
-  /// The rectangle a view covers in rows of `columns`; false for views that cover none (transposed,
-  /// stepped or repeated elements).
+  /// The rectangle that a view covers in rows of `columns` elements; false if it covers none
+  /// (transposed, stepped or repeated elements).
   static bool rectangle_of(const Layout& region, Size columns, Rectangle* result);
 
  private:
@@ -121,13 +121,13 @@ class Gradient {
   }
 
   Buffer buffer_;
-  Size offset_ = 0;
-  Rectangle* written_ = nullptr;  // kRectangles of them, the first count_ valid; null before any
+  Size offset_ = 0;               // bytes into buffer_
+  Rectangle* written_ = nullptr;  // kRectangles, the first count_ valid; null until the first
   std::int32_t count_ = 0;
   bool full_ = false;
-  bool lent_ = false;      // others have their gradients in this memory
-  bool borrowed_ = false;  // this memory is another's
-  bool moved_ = false;     // lent once in vain: a copy was needed after all
+  bool lent_ = false;      // other gradients share this one's memory
+  bool borrowed_ = false;  // shares the memory of another gradient
+  bool moved_ = false;     // sharing ended in a copy: it is not tried again
 };
 
 }  // namespace hindsight

@@ -3,30 +3,30 @@
 
 namespace hindsight {
 
-/// Watches, while active, what this thread computes: Profile and FiniteChecks are observers. Where
-/// none is active, an operation pays for one look at a thread-local pointer.
+/// Observes, while active, what this thread computes: Profile and FiniteChecks are observers. While
+/// none is active, the cost is one read of a thread-local pointer for each operation.
 class Observer {
  public:
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
-  /// The innermost active one of this thread, or null; outer() leads to the others.
+  /// The innermost active observer of this thread, or null; outer() is the next one outwards.
   static Observer* current();
   Observer* outer() const { return outer_; }
 
-  /// An operation starts to compute forward or backward; ended() closes the innermost start.
+  /// An operation starts to compute, forward or backward; ended() matches the innermost start.
   virtual void started() {}
   virtual void ended() {}
-  /// An operation has computed its output: of every operation, recorded or not.
+  /// An operation, recorded or not, has computed its output.
   virtual void computed(const char* op, const Variable& output) { (void)op, (void)output; }
   /// An operation was recorded, with its output.
   virtual void recorded(const Operation& operation) { (void)operation; }
-  /// An operation has propagated the gradient of its output. `in_memory` is false where the sweep
-  /// is itself recorded.
+  /// An operation has propagated the gradient of its output. `in_memory` is false if the sweep is
+  /// itself recorded.
   virtual void swept(const Operation& operation, bool in_memory) {
     (void)operation, (void)in_memory;
   }
-  /// The weight gradients of a parameter that a sweep had deferred are computed; `any` says
-  /// whether there were some.
+  /// A sweep has computed the deferred weight gradient of a parameter; `any` is false if nothing
+  /// had been deferred.
   virtual void flushed(const ParameterUse& use, bool any) { (void)use, (void)any; }
 
  protected:
@@ -37,7 +37,7 @@ class Observer {
   Observer* outer_;
 };
 
-/// Around everything that an operation computes, forward or backward: tells the observers.
+/// Encloses what an operation computes, forward or backward, and notifies the observers.
 class OperationScope {
  public:
   OperationScope() : innermost_(Observer::current()) {

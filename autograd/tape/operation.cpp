@@ -20,7 +20,7 @@ void Operation::record_output(const Variable& output) {
 void Operation::fail_in_progress() const {
   const std::string place = place_.to_string();
   fail<TapeError>(
-      "{}{}{}: a derivative asked for while this operation is being swept leads through the "
+      "{}{}{}: a derivative requested within the backward of this operation depends on the "
       "operation itself",
       name(), place.empty() ? "" : " in ", place);
 }

@@ -10,8 +10,8 @@ class Tape;
 class ReverseSweep;
 class ForwardSweep;
 
-/// An operation's reference to one of its inputs or its output: the node for the gradient, and its
-/// value where going backward needs it.
+/// An operation's reference to one of its inputs or its output: the node, for its gradient, and its
+/// value if backward reads it.
 class Operand {
  public:
   enum class Save { nothing, value };
@@ -20,7 +20,8 @@ class Operand {
   Operand(const Variable& variable, Save save, std::uint64_t tape)
       : node_(variable.node()),
         layout_(variable.layout()),
-        // A recorded sweep may compute everything again from what its tape cannot compute.
+        // With create_graph, released values are recomputed from the leaves, so values that no
+        // operation computes must be held.
         holds_(save == Save::value || !(node_->computed && node_->tape == tape)),
         recorded_(node_->tape == tape) {
     node_->add_record();
@@ -37,17 +38,17 @@ class Operand {
   Operand(Operand&& other) noexcept { *this = std::move(other); }
   ~Operand() {
     if (!node_) return;
-    if (holds_) node_->drop_handle();  // the record below keeps the node
+    if (holds_) node_->drop_handle();  // the record dropped next still holds the node
     node_->drop_record();
   }
 
   Node* node() const { return node_; }
   const Layout& layout() const { return layout_; }
   const Shape& shape() const { return layout_.shape; }
-  bool recorded() const { return recorded_; }  ///< not a constant of this tape
+  bool recorded() const { return recorded_; }  ///< on the operation's tape, not a constant
   bool needs_gradient() const {
     return recorded_ && node_->needs_gradient;
-  }  ///< the sweep asks for its gradient
+  }  ///< the current sweep computes its gradient
   Variable variable() const { return Variable(node_, layout_); }
   /// Element 0 of the view's value.
   template <class T>
@@ -62,11 +63,11 @@ class Operand {
   bool recorded_ = false;
 };
 
-/// One recorded step. Lives in pooled memory, owned by its tape.
+/// One recorded step, in pooled memory, owned by its tape.
 class Operation {
  public:
-  /// While alive, a sweep is within the operation's backward function. TapeError where another one
-  /// is already: a gradient asked for there would need itself.
+  /// While active, a sweep is within the operation's backward function. Throws TapeError if another
+  /// sweep is already: a gradient requested there would depend on itself.
   class InProgress {
    public:
     explicit InProgress(Operation& operation) : operation_(operation) {
@@ -86,17 +87,17 @@ class Operation {
 
   virtual ~Operation() = default;
   virtual const char* name() const = 0;
-  /// Of an operand that is left out the node is null.
+  /// The inputs and their number; an absent operand has a null node.
   virtual std::pair<const Operand*, int> inputs() const = 0;
-  /// Computes the output's value from the inputs' values (again, when it had been released).
+  /// Computes the output's value from the inputs' values; again, if it was released.
   virtual void run() = 0;
-  /// The same from nothing but the inputs, where run() also reads what was saved for it: so that a
-  /// check can move an input and look at the output.
+  /// The same from the inputs alone, also where run() reads saved values, so that a check can
+  /// perturb an input and compare the output.
   virtual void run_from_inputs() { run(); }
-  /// Propagates the gradient of the output to the inputs.
+  /// Propagates the output's gradient to the inputs.
   virtual void backward(ReverseSweep& sweep) = 0;
-  /// Computes the tangent of the output from those of the inputs (JVP). By default it transposes
-  /// backward, which is linear in the gradient.
+  /// Computes the output's tangent from those of the inputs (JVP). By default, transposes backward,
+  /// which is linear in the gradient.
   virtual void jvp(ForwardSweep& sweep);
   /// Whether jvp reads no more values than backward does.
   virtual bool jvp_reads_only_saved() const { return false; }
@@ -105,10 +106,10 @@ class Operation {
   const ScopePath& place() const { return place_; }  ///< where it was recorded
   const Operation* next() const { return next_; }    ///< the one recorded after it, null at the end
   const Operation* previous() const { return previous_; }  ///< the one before it, null at the start
-  /// Bytes that it keeps for the way back, beside values that are Variables.
+  /// Bytes saved for backward, not counting values held as Variables.
   virtual Size saved_bytes() const { return 0; }
-  /// Puts the operation at the end of the current tape, with `output` as what it computed. The tape
-  /// owns it from then on.
+  /// Appends the operation, which computed `output`, to the current tape. The tape owns it from
+  /// then on.
   void record_output(const Variable& output);
 
  protected:
@@ -125,7 +126,8 @@ class Operation {
   bool in_progress_ = false;  // a sweep is within its backward function
 };
 
-/// An operation that is still its maker's: what throws before `release()->record_output` ends it.
+/// An operation not yet on a tape; owned by the caller, so that an exception before
+/// `release()->record_output(...)` destroys it.
 template <class Op, class... Args>
 std::unique_ptr<Op> new_operation(Args&&... args) {
   static_assert(alignof(Op) <= pool::kAlignment);

@@ -31,7 +31,7 @@ void Parameter::to(DType dtype) {
 
 Tensor Parameter::gradient() const {
   check_given("gradient");
-  if (!has_gradient()) return Tensor::zeros(shape(), dtype());  // looking must not make one
+  if (!has_gradient()) return Tensor::zeros(shape(), dtype());  // reading must not create one
   return data_->gradient.read(shape(), dtype());
 }
 

@@ -6,20 +6,21 @@
 
 namespace hindsight {
 
-/// A tensor that training changes, with its gradient. Copies share both. One that was never given a
-/// value is empty (false), as an optional one that is missing; every other use of it is an Error.
+/// A tensor that training updates, with its gradient. Copies share both. A default-constructed
+/// Parameter is empty (false) and stands for an optional one that is absent: every method throws
+/// Error, except operator bool and data(), which is null. Access is not synchronised: a Parameter
+/// and its copies belong to one thread.
 class Parameter {
  public:
   struct Data {
     std::string name;
     Tensor value;
     Gradient gradient;
-    std::uint64_t version =
-        0;  ///< counts changes, so that copies made for speed know they are stale
+    std::uint64_t version = 0;  ///< counts changes, so that cached copies can detect them
   };
 
   Parameter() = default;
-  Parameter(std::string name, const Tensor& value);  ///< Error of an empty Tensor
+  Parameter(std::string name, const Tensor& value);  ///< Error if `value` is empty
 
   const std::string& name() const { return given("name").name; }
   void rename(std::string name) { given("rename").name = std::move(name); }
@@ -27,15 +28,16 @@ class Parameter {
   DType dtype() const { return given("dtype").value.dtype(); }
 
   const Tensor& value() const { return given("value").value; }
-  /// Copies new values in; ShapeError when the shape differs. The dtype of the parameter stays.
+  /// Copies the values, converted to the parameter's dtype. ShapeError if the shape differs, Error
+  /// if `value` is empty.
   void assign(const Tensor& value);
-  /// Says that the memory of value() was written in place.
+  /// Must be called after the memory of value() was written in place.
   void changed() { ++given("changed").version; }
-  /// Changes the element type, converting the value; the gradient is dropped.
+  /// Converts the value to another dtype; the gradient is released if the dtype changes.
   void to(DType dtype);
 
-  /// The gradient summed so far (zeros when there is none): a view of memory that the next backward
-  /// sweep overwrites. Copy what is to outlast it.
+  /// The gradient accumulated so far (zeros if there is none): a view of memory that the next
+  /// backward sweep changes. Copy it to keep the values.
   Tensor gradient() const;
   bool has_gradient() const { return !given("has_gradient").gradient.empty(); }
   /// The next backward sweep starts a new sum instead of adding to this one.
@@ -43,7 +45,7 @@ class Parameter {
 
   Data* data() const { return data_.get(); }
   explicit operator bool() const { return static_cast<bool>(data_); }
-  /// Error naming `use` where the Parameter is empty.
+  /// Throws Error, naming `use`, if the Parameter is empty.
   void check_given(const char* use) const {
     if (!data_) throw_empty(use);
   }

@@ -7,16 +7,18 @@
 namespace hindsight {
 namespace {
 
-// Rows gathered before their product is computed: enough that reading and writing the weight
-// gradient is small beside it, few enough that they are still in the second-level cache.
-constexpr Size kStripBytes = 512 << 10;
+// Bytes of rows collected before their product is computed: enough that reading and writing the
+// weight gradient costs little beside it, few enough that they are still in the second-level cache.
+constexpr Size kBatchBytes = 512 << 10;
 
-// With so many rows a product of its own is better than moving them to where the next ones fit.
+// From this number of rows on, computing their product is faster than moving them to where the next
+// ones fit.
 constexpr Size kEnoughRows = 64;
 
-Size strip_capacity(Size inputs, Size outputs, DType dtype) {
+// In rows.
+Size batch_capacity(Size inputs, Size outputs, DType dtype) {
   const Size row_bytes = std::max<Size>(1, outputs) * bytes_of(dtype);
-  return std::max(kEnoughRows, std::max(kStripBytes, 2 * inputs * row_bytes) / row_bytes);
+  return std::max(kEnoughRows, std::max(kBatchBytes, 2 * inputs * row_bytes) / row_bytes);
 }
 
 }  // namespace
@@ -39,7 +41,7 @@ void RowBatch::reserve(const Shape& rows, Gradient* place) {
   if (!block_ || block_free_ < count) {
     const Size rows_of_block = std::max(capacity_, count);
     block_ = Buffer(rows_of_block * row_bytes);
-    block_free_ = rows_of_block;  // not before there is memory for them
+    block_free_ = rows_of_block;  // only after the allocation, which may throw
   }
   block_free_ -= count;
   place->place(block_, block_free_ * row_bytes);
@@ -70,7 +72,7 @@ void RowBatch::prepend(const Tensor& matrix) {
     begin_ = begin;
     stride_ = stride;
   } else {
-    if (!has_room(rows)) {  // move what is there to the end of a block of our own
+    if (!has_room(rows)) {  // move the rows to the end of a new block
       const Tensor before = rows_ ? this->matrix() : Tensor();
       const Size total = std::max(capacity_, rows_ + rows);
       rows_buffer_ = Buffer(total * columns_ * bytes_of(dtype_));
@@ -96,7 +98,7 @@ Tensor RowBatch::matrix() const {
 void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
                          const Tensor& gradient) {
   const std::array<int, kMaxRank> flip{1, 0};
-  // A transposed view: its gradient is written in the order of the memory it is a view of.
+  // The gradient of a transposed view is written in the order of the memory it is a view of.
   const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
   const Tensor left = input.view(input.layout().permute(flip));
   if (!fits_blas(weight)) {
@@ -145,7 +147,7 @@ void ParameterUse::prepare(const Layout& weight, DType dtype) {
   if (weight == weight_ && gradients_.columns() != 0) return;
   flush();
   weight_ = weight;
-  const Size capacity = strip_capacity(weight.shape[0], weight.shape[1], dtype);
+  const Size capacity = batch_capacity(weight.shape[0], weight.shape[1], dtype);
   inputs_.start(weight.shape[0], dtype, capacity);
   gradients_.start(weight.shape[1], dtype, capacity);
 }

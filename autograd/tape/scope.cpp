@@ -6,7 +6,7 @@
 
 namespace hindsight {
 namespace {
-// Scopes put back what they found, so it is empty when the thread ends.
+// Scopes restore what they found, so it is empty when the thread ends.
 thread_local ScopePath current_place;
 }  // namespace
 
@@ -22,7 +22,7 @@ ScopePath ScopePath::make(std::string_view name, Size first, Size last) {
   return ScopePath(frame);
 }
 
-// A frame nobody refers to lets go of the one around it, and so on.
+// A frame without references drops its reference to the enclosing one, and so on outwards.
 void ScopePath::destroy(Frame* frame) {
   do {
     Frame* outer = frame->outer;

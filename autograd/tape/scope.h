@@ -7,13 +7,13 @@
 
 namespace hindsight {
 
-/// Where in a model something was computed: names of modules and numbers of time steps, from the
-/// outside in. A handle; Scopes make places.
+/// The place in a model where something was computed: names of modules and numbers of time steps,
+/// outermost first. A cheap handle; a Scope creates the place.
 class ScopePath {
  public:
   static constexpr Size kNoStep = -1;
 
-  ScopePath() = default;  ///< outside of every Scope
+  ScopePath() = default;  ///< outside every Scope
   ScopePath(const ScopePath& other) : ScopePath(other.frame_) {}
   ScopePath(ScopePath&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
   ScopePath& operator=(ScopePath other) noexcept {
@@ -24,21 +24,21 @@ class ScopePath {
     if (frame_ && --frame_->references == 0) destroy(frame_);
   }
 
-  static const ScopePath& current();  ///< of this thread
+  static const ScopePath& current();  ///< the calling thread's
 
   explicit operator bool() const { return frame_ != nullptr; }
   bool operator==(const ScopePath& other) const { return frame_ == other.frame_; }
   bool operator!=(const ScopePath& other) const { return frame_ != other.frame_; }
   ScopePath outer() const {
     return frame_ ? ScopePath(frame_->outer) : ScopePath();
-  }                               ///< what this lies in
-  std::string_view name() const;  ///< of the module, empty where this is a time step
-  Size step() const;              ///< kNoStep where this is a module
-  /// First and last time step of what this is, a step or a part that works on several; kNoStep
-  /// twice where it is neither.
+  }                               ///< the enclosing place
+  std::string_view name() const;  ///< of the module; empty for a time step
+  Size step() const;              ///< kNoStep for a module
+  /// First and last time step, if this is a step or a part that works on several; otherwise kNoStep
+  /// twice.
   std::pair<Size, Size> steps() const;
-  Size time_step() const;  ///< the innermost one around, kNoStep without any
-  /// "encoder, layer 0, time step 3"; empty outside of every Scope.
+  Size time_step() const;  ///< the innermost enclosing one, or kNoStep
+  /// "encoder, layer 0, time step 3"; empty outside every Scope.
   std::string to_string() const;
   /// The same for all time steps: "encoder, layer 0, each time step".
   std::string modules() const;
@@ -47,7 +47,7 @@ class ScopePath {
   friend class Scope;
   struct Frame {
     Frame* outer;
-    Size first, last;  // time steps; a module of several has a name too
+    Size first, last;  // time steps; a part that works on several has a name, too
     std::uint32_t references;
     std::uint32_t name_size;  // the name follows the frame in memory
 
@@ -67,14 +67,14 @@ struct TimeStep {
   Size t;
 };
 
-/// Time steps `first` to `last` that are worked on as one, for Scope.
+/// Time steps `first` to `last`, processed together, for Scope.
 struct TimeSteps {
   Size first, last;
 };
 
-/// While alive, what is recorded on this thread lies in a module or a time step of that name.
-/// Recurrent and the modules open theirs; a model of your own may add some. Messages, trace(),
-/// to_dot() and gradient checks tell places by them.
+/// While active, what this thread records belongs to a module or a time step of that name.
+/// Recurrent and the modules open their own; a model of yours may add some. Messages, trace(),
+/// to_dot() and gradient checks report places by them.
 ///
 ///   const Scope decoder("decoder");
 ///   for (Size t = 0; t < steps; ++t) {
@@ -83,7 +83,7 @@ class Scope {
  public:
   explicit Scope(std::string_view name);
   explicit Scope(TimeStep step);
-  /// Of a part of a module that works on several time steps at once.
+  /// For a part of a module that processes several time steps at once.
   Scope(std::string_view name, TimeSteps steps);
   ~Scope();
   Scope(const Scope&) = delete;
@@ -93,7 +93,8 @@ class Scope {
   ScopePath before_;
 };
 
-/// While alive, the place is another one: of an operation that is worked on later.
+/// While active, the current place is `place`: that of an operation recorded earlier, which is
+/// being processed.
 class ScopeGuard {
  public:
   explicit ScopeGuard(const ScopePath& place);

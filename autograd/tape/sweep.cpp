@@ -42,7 +42,7 @@ void MemorySweep::add(const Operand& input, const Variable& gradient) {
   if (gradient.shape() != input.shape())
     return add(input, Variable(sum_to(gradient.value(), input.shape())));
   Node* node = input.node();
-  // The first gradient of a whole value is taken over as it is when nobody else holds it.
+  // The first gradient of a whole value is adopted without a copy if nothing else refers to it.
   const bool whole = input.layout() == Layout(node->shape);
   if (whole && node->gradient == &node->own_gradient && !node->use && node->gradient->empty() &&
       gradient.node()->handles == 1 && gradient.layout().contiguous()) {

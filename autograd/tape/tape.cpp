@@ -23,7 +23,7 @@ Tape::Tape() : id_(next_id.fetch_add(1, std::memory_order_relaxed)) {}
 
 Tape::~Tape() { clear(); }
 
-// What a sweep within another one brought back is released again: nobody looks for it there.
+// Releases the values that a nested sweep restored, which nothing else reads.
 Tape::Busy::~Busy() {
   if (--tape_.busy_ > 0) tape_.restored_.resize(restored_);
 }
@@ -41,7 +41,7 @@ Tape::Rewound::~Rewound() {
   (recorded ? recorded->previous_ : tape_.last_) = last_;
 }
 
-// Frees all operations from the youngest, so that nothing is nested however long the tape.
+// Frees operations newest first in a loop: destruction must not recurse.
 void Tape::clear() {
   restored_.clear();
   while (last_) drop(last_);
@@ -97,7 +97,7 @@ ParameterUse& Tape::use_of(const Parameter& parameter) {
       if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
     }
   }
-  // What needs memory comes first: where it fails, the tape does not know the parameter.
+  // Allocations come first: if one throws, the parameter is not yet on the tape.
   const Variable leaf = watch(parameter.value());
   if (2 * (filled_ + 1) > slots_) {
     const std::size_t slots = slots_ ? 2 * slots_ : 32;
@@ -125,24 +125,24 @@ void Tape::check_output(const char* op, const Variable& output) const {
   if (!output || output.node()->tape != id_) {
     fail<TapeError>(
         "{}: the output is not recorded on this tape: it depends on no parameter or watched "
-        "input, or was computed before the tape began or after it was used up",
+        "input, or was recorded before the tape was created or before its last backward()",
         op);
   }
 }
 
-// Operations read the memory that a parameter had when they were recorded, and a sweep writes to
-// the gradient it has now.
+// Operations read the memory that a parameter had when they were recorded, but a sweep writes to
+// the gradient that it has now.
 void Tape::check_parameters(const char* op) const {
   for (const ParameterUse* use = uses_; use; use = use->next) {
     if (use->leaf->dtype != use->parameter.dtype()) {
-      fail<TapeError>("{}: parameter {} changed its type while it was recorded", op,
+      fail<TapeError>("{}: the dtype of parameter {} was changed after the tape used it", op,
                       use->parameter.name());
     }
     const bool in_place = use->parameter.value().buffer() == use->leaf->value;
     if (in_place && use->version != use->parameter.data()->version) {
       fail<TapeError>(
           "{}: parameter {} was changed after the tape used it, so its derivatives can no longer "
-          "be computed; sweep before you change it, or use a new tape",
+          "be computed; change it after the sweep, or use a new tape",
           op, use->parameter.name());
     }
   }
@@ -161,8 +161,8 @@ void Tape::backward(const Variable& loss) {
   if (busy_ > 0) {
     fail<TapeError>(
         "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
-        "because it would free operations that these still need; call gradient(), or record on a "
-        "tape of its own");
+        "because it would free operations that are still needed; call gradient(), or record on a "
+        "separate tape");
   }
   check_output("backward", loss);
   if (loss.shape().elements() != 1) {
@@ -194,7 +194,7 @@ void Tape::backward_to(const Operation* before) {
     node->add_record();
     node->used_up = true;
     drop(&op);
-    if (node->records == 1) node->own_gradient.release();  // no part is left to go backward
+    if (node->records == 1) node->own_gradient.release();  // no other operation refers to it
     node->drop_record();
   });
 }
@@ -212,7 +212,7 @@ void Tape::restore_all() {
   restore_values(nullptr, missing);
 }
 
-// Oldest first, so that the inputs of each operation are there.
+// Oldest first, so that the inputs of each operation are computed before it.
 void Tape::restore_values(const Operation* before, const std::unordered_set<const Node*>& missing) {
   if (missing.empty()) return;
   const std::size_t held = restored_.size();
@@ -224,7 +224,7 @@ void Tape::restore_values(const Operation* before, const std::unordered_set<cons
       op->run();
     }
   } catch (...) {
-    restored_.resize(held);  // some are half computed: all are released again
+    restored_.resize(held);  // the last may be incomplete: release all
     throw;
   }
 }

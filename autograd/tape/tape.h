@@ -9,22 +9,25 @@ namespace hindsight {
 class ThreadTapes;
 
 struct GradientOptions {
-  /// Weights of the outputs' elements, one Variable an output; ones of a scalar when left out.
+  /// Weights of the outputs' elements, one Variable for each output. If left out, every output must
+  /// have one element, and its weight is 1.
   std::vector<Variable> cotangents = {};
   /// Record the backward sweep too, so that the result can be differentiated again.
   bool create_graph = false;
-  /// Throw TapeError when an output does not depend on an input, instead of returning zeros.
+  /// Throw TapeError if an output depends on no input, or an input affects no output, instead of
+  /// returning zeros.
   bool throw_if_unused = false;
 };
 
 struct TangentOptions {
-  /// Record the walk too, so that the tangents can be differentiated again.
+  /// Record the forward sweep too, so that the tangents can be differentiated again.
   bool create_graph = false;
 };
 
-/// Records operations in the order they run while it is alive; the reverse sweep walks them from
-/// the end. One tape is current per thread: the youngest of those alive that the thread made, in
-/// whatever order they end, and on whichever thread. Where none is alive nothing is recorded.
+/// Records operations in the order they run; the reverse sweep processes them from the end. A
+/// thread records on its current tape: the newest of the existing tapes that it created. Without
+/// one, nothing is recorded. A tape belongs to the thread that created it, since nothing in it is
+/// synchronised, but tapes may be destroyed in any order and on any thread.
 class Tape {
  public:
   Tape();
@@ -32,22 +35,23 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// Makes `value` an input whose gradient can be asked for.
+  /// An input with this value, with respect to which derivatives can be computed. Error if `value`
+  /// is empty.
   Variable watch(const Tensor& value);
 
   /// Adds the derivative of a recorded scalar to the gradient of every parameter it depends on,
-  /// and uses the tape up: it is empty afterwards, what was recorded is constant, and recording can
-  /// go on. TapeError for a non-scalar, something not recorded, a parameter that was changed since
-  /// the tape used it, or a call from within another sweep of the tape or a checkpoint's function
-  /// (gradient() works there); these leave everything as it is. When the sweep itself throws, the
-  /// tape is used up and the gradients of its parameters are cleared, because a partial sum could
-  /// not be told from a complete one.
+  /// and consumes the tape: it is empty afterwards, what was recorded is constant, and recording
+  /// can continue. TapeError if the loss is not a scalar or not recorded, if a parameter was
+  /// changed since the tape used it, or within another sweep of the tape or a checkpoint's function
+  /// (gradient() works there); these errors change nothing. If the sweep itself throws, the tape is
+  /// consumed and the gradients of its parameters are cleared, because a partial sum could not be
+  /// told from a complete one.
   void backward(const Variable& loss);
 
-  /// Derivatives of `outputs` with respect to `inputs` (watched, computed or parameters), in their
-  /// order. Touches no parameter's gradient and keeps the tape. May be called within a sweep of the
-  /// same tape, from a gradient hook or a checkpoint's function, as long as it does not lead
-  /// through the operation that is being swept (TapeError).
+  /// Derivatives of `outputs` with respect to `inputs` (watched or computed values, or parameters),
+  /// in the inputs' order and shapes. Changes no parameter's gradient and keeps the tape. May be
+  /// called within a sweep of the same tape, from a gradient hook or a checkpoint's function,
+  /// unless the result depends on the operation whose backward is running (TapeError).
   std::vector<Variable> gradient(const std::vector<Variable>& outputs,
                                  const std::vector<Variable>& inputs,
                                  const GradientOptions& options = {});
@@ -56,11 +60,12 @@ class Tape {
     return gradient(std::vector<Variable>{output}, inputs, options);
   }
 
-  /// Derivatives of `outputs` along `directions`, one for each of `inputs` (watched values or
-  /// parameters, whole), in the outputs' order: forward mode, in one walk from the first operation.
-  /// A direction may be an empty Variable for zero. Keeps the tape; with `create_graph` the
-  /// tangents are recorded on it and can be differentiated again. ShapeError, DTypeError and
-  /// TapeError name the direction that does not fit its input.
+  /// Derivatives of `outputs` along `directions`, one for each of `inputs` (whole watched values or
+  /// parameters), in the outputs' order and shapes: forward mode, in one sweep from the first
+  /// operation. An empty Variable stands for a direction of zeros. Keeps the tape; with
+  /// `create_graph` the tangents are recorded on it and can be differentiated again. ShapeError or
+  /// DTypeError if a direction does not fit its input, TapeError for a wrong number of them or an
+  /// unsuitable input.
   std::vector<Variable> tangent(const std::vector<Variable>& outputs,
                                 const std::vector<Variable>& inputs,
                                 const std::vector<Variable>& directions,
@@ -68,10 +73,11 @@ class Tape {
 
   Size operations() const { return count_; }  ///< recorded and not yet freed
 
-  static Tape* current();
+  static Tape* current();  ///< of the calling thread; null if it records nothing
 
-  /// While alive, `tape` is the current tape of the thread that made this, or none is where `tape`
-  /// is null. The youngest one alive decides; they end in any order, and on any thread.
+  /// While active, `tape` is the current tape of the thread that created this; if null, the thread
+  /// records nothing. The newest active one decides; they may be destroyed in any order and on any
+  /// thread.
   class Current {
    public:
     explicit Current(Tape* tape);
@@ -88,7 +94,7 @@ class Tape {
     Current* younger_ = nullptr;
   };
 
-  /// While alive, nothing is recorded on this thread.
+  /// While active, nothing is recorded on this thread.
   class Pause : Current {
    public:
     Pause() : Current(nullptr) {}
@@ -99,18 +105,19 @@ class Tape {
   std::uint64_t id() const { return id_; }
   void append(Operation* operation);
   const Operation* oldest() const { return first_; }  ///< Operation::next() leads to the others
-  /// Sweeps what was recorded after `before`, newest first, frees what is passed, and records
+  /// Sweeps the operations recorded after `before`, newest first, and frees each one; records
   /// nothing.
   void backward_to(const Operation* before);
-  /// Sweeps the same in a recorded sweep: it stays, and so does what the sweep records.
+  /// Sweeps the same operations with a recorded sweep; they stay on the tape, as does what the
+  /// sweep records.
   void differentiate_recorded(const Operation* before, ReverseSweep& sweep);
-  /// Frees what was recorded after `mark` without a sweep.
+  /// Frees the operations recorded after `mark` without a sweep.
   void drop_after(const Operation* mark);
-  /// Computes all released values again, for whoever looks at the operations.
+  /// Recomputes all released values, for tools that inspect the operations.
   void restore_all();
 
-  /// While alive, the tape runs code of the user that must not use it up: a sweep, or the function
-  /// of a checkpoint.
+  /// While active, a sweep or the function of a checkpoint runs, which may call the user's code:
+  /// backward() throws, because it would consume the tape.
   class Busy {
    public:
     explicit Busy(Tape& tape) : tape_(tape), restored_(tape.restored_.size()) { ++tape.busy_; }
@@ -120,11 +127,11 @@ class Tape {
 
    private:
     Tape& tape_;
-    std::size_t restored_;
+    std::size_t restored_;  // size of Tape::restored_ at the start
   };
 
-  /// While alive, the tape is as it was before `operation` was recorded. What is recorded meanwhile
-  /// comes after everything else.
+  /// While active, the tape is as it was before `operation` was recorded. On destruction, what was
+  /// recorded meanwhile is moved to the end.
   class Rewound {
    public:
     Rewound(Tape& tape, Operation& operation);
@@ -140,7 +147,7 @@ class Tape {
   };
 
   ParameterUse& use_of(const Parameter& parameter);
-  Operation* youngest() const { return last_; }
+  Operation* newest() const { return last_; }
 
  private:
   friend class TangentSweep;
@@ -176,20 +183,20 @@ class Tape {
                         const std::vector<Variable>& directions) const;
 
   std::uint64_t id_;
-  int busy_ = 0;  // how many Busy are alive
+  int busy_ = 0;  // number of active Busy
   Operation* first_ = nullptr;
   Operation* last_ = nullptr;
   Size count_ = 0;
-  ParameterUse* uses_ = nullptr;  // linked, for walking
+  ParameterUse* uses_ = nullptr;  // linked list
   Buffer table_;                  // open-addressed index of uses_ by parameter
   std::size_t slots_ = 0, filled_ = 0;
-  std::vector<Variable> restored_;  // values brought back for a recorded sweep
+  std::vector<Variable> restored_;  // values recomputed for a recorded or forward sweep
   Current current_{this};
 };
 
 /// The reverse sweep: every operation from `from` back to the one after `before` propagates the
-/// gradient of its output, where it has one. `passed` gets it afterwards, with whether it had; it
-/// may drop it.
+/// gradient of its output, if it has one. Then `passed` is called with the operation and whether
+/// its output had a gradient; it may drop the operation.
 template <class Passed>
 void Tape::sweep_back(ReverseSweep& sweep, Operation* from, const Operation* before,
                       Passed&& passed) {
@@ -202,16 +209,16 @@ void Tape::sweep_back(ReverseSweep& sweep, Operation* from, const Operation* bef
   }
 }
 
-/// The released values that operations recorded after `before` need when `reads` says that they
-/// read their inputs: these, and what they are computed from.
+/// The released values that operations recorded after `before` need if they read their inputs,
+/// which `reads(operation)` says: the inputs, and what these are computed from.
 template <class Reads>
 std::unordered_set<const Node*> missing_values(const Tape& tape, const Operation* before,
                                                const Reads& reads) {
   std::unordered_set<const Node*> missing;
   std::size_t known;
-  do {  // again, as an older operation may read a sequence that a younger one computes a part of
+  do {  // repeated: an older operation may read a sequence of which a newer one computes a part
     known = missing.size();
-    for (const Operation* op = tape.youngest(); op != before; op = op->previous()) {
+    for (const Operation* op = tape.newest(); op != before; op = op->previous()) {
       if (!reads(*op) && missing.count(op->output().node()) == 0) continue;
       const auto [inputs, count] = op->inputs();
       for (int i = 0; i < count; ++i) {
@@ -223,7 +230,7 @@ std::unordered_set<const Node*> missing_values(const Tape& tape, const Operation
   return missing;
 }
 
-/// Computes the released values again that operations after `before` need.
+/// Recomputes the released values that operations after `before` need.
 template <class Reads>
 void Tape::restore_values(const Operation* before, const Reads& reads) {
   restore_values(before, missing_values(*this, before, reads));

@@ -30,7 +30,7 @@ void throw_empty_input(const char* op, int input) {
 }
 
 Variable Variable::make(const Shape& shape, DType dtype) {
-  const Layout layout(shape);  // throws for too many elements: before there is a node to lose
+  const Layout layout(shape);  // first, because it throws for too many elements
   const Variable result(Node::make(dtype, shape), layout);
   result.node()->value = Buffer(shape.elements() * bytes_of(dtype));
   return result;

@@ -10,30 +10,30 @@ class Operation;
 struct ParameterUse;
 class Variable;
 
-/// A partial gradient that is itself a Variable, gathered while derivatives are being recorded.
 struct Contribution;
 
-/// One value on a tape, or a constant. Variables share it, views of a value share the node of the
-/// whole. A value lives as long as a Variable holds it or an operation needs it to go backward; the
-/// node stays while operations refer to it. Counts are plain integers: a node belongs to a thread.
+/// One value on a tape, or a constant; shared by all Variables that are copies or views of it. Its
+/// memory is released when no Variable, and no operation that needs it for backward, holds it. The
+/// node itself lives while an operation refers to its gradient. Counts are not atomic: a node
+/// belongs to one thread.
 struct Node {
   std::uint32_t handles = 0;  ///< Variables, and operations that need the value
   std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
   DType dtype = DType::f32;
-  bool computed = false;        ///< an operation of the tape can compute the value again
-  bool in_parts = false;        ///< several operations compute it, a part each
-  bool needs_gradient = false;  ///< the current sweep asks for its gradient
+  bool computed = false;        ///< an operation of the tape can recompute the value
+  bool in_parts = false;        ///< several operations compute it, each a part
+  bool needs_gradient = false;  ///< the current sweep computes its gradient
   bool keep_gradient = false;   ///< the sweep's caller reads the gradient afterwards
   bool used_up = false;         ///< a sweep has freed an operation that computed it
-  bool visited = false;         ///< by a walk over the tape, which takes its marks away again
+  bool visited = false;         ///< mark of a pass over the tape, which clears it at its end
   Shape shape;                  ///< of the whole value
   Buffer value;                 ///< empty once released
-  Size base = 0;                ///< elements before the value in its buffer
+  Size base = 0;                ///< position of the value in its buffer, in elements
   Gradient own_gradient;
   Gradient* gradient = &own_gradient;     ///< or the parameter's
-  Contribution* contributions = nullptr;  ///< instead of memory, while derivatives are recorded
-  ParameterUse* use = nullptr;            ///< of a parameter's leaf, and of products with one
+  Contribution* contributions = nullptr;  ///< instead of memory, in a recorded sweep
+  ParameterUse* use = nullptr;            ///< of a parameter's leaf, and of products with it
 
   static Node* make(DType dtype, const Shape& shape);
   static void destroy(Node* node);
@@ -46,31 +46,31 @@ struct Node {
   void drop_record() {
     if (--records == 0 && handles == 0) destroy(this);
   }
-  void unused();  ///< the last handle is gone: releases the value, and the node where nothing
-                  ///< refers to it
+  /// Without handles: releases the value, and the node unless an operation refers to it.
+  void unused();
 };
 
 template <class F, class... Arguments>
 class Expression;
 
-/// A value in memory, recorded on the current tape where it depends on something recorded.
-/// Variables are cheap handles; those of a tape that is gone are constants. One that was never
-/// given a value, or was moved from, is empty (false), and an operation on it is an Error.
+/// A value in memory, recorded on the current tape if it depends on something recorded. Variables
+/// are cheap handles; those of a tape that was destroyed or consumed are constants. A
+/// default-constructed or moved-from Variable is empty (false); operations on it throw Error.
 class Variable {
  public:
   Variable() = default;
-  /// A constant; Error of an empty Tensor.
+  /// A constant; Error if `value` is empty.
   Variable(const Tensor& value);  // NOLINT: converting is the point
-  /// The parameter as the current tape knows it, or a constant where no tape records; Error of an
-  /// empty one.
+  /// The parameter's leaf on the current tape, or a constant if no tape records; Error if the
+  /// parameter is empty.
   Variable(const Parameter& parameter);  // NOLINT
   /// Evaluates a delayed elementwise expression in one pass (one recorded operation).
   template <class F, class... Arguments>
   Variable(const Expression<F, Arguments...>& expression);  // NOLINT
 
-  /// A new value, not yet computed.
+  /// A new value, uninitialised.
   static Variable make(const Shape& shape, DType dtype);
-  /// The same with padded rows, a view of the whole.
+  /// The same with padded rows: a view of a larger value.
   static Variable make_padded(const Shape& shape, DType dtype);
 
   Variable(Node* node, const Layout& layout) : node_(node), layout_(layout) {
@@ -103,16 +103,16 @@ class Variable {
   Size size(int axis) const { return layout_.shape[axis]; }
   int rank() const { return layout_.rank(); }
   DType dtype() const { return node_ ? node_->dtype : DType::f32; }
-  Tensor value() const {  ///< Error of an empty Variable
+  Tensor value() const {  ///< Error if it is empty
     if (!node_) throw_empty("value");
     Layout layout = layout_;
     layout.offset += node_->base;
     return {node_->value, layout, node_->dtype};
   }
   double item() const { return value().item(); }  ///< ShapeError unless it holds one element
-  /// True when the current tape can differentiate through it.
+  /// True if it is recorded on the current tape.
   bool recorded() const;
-  /// The same value as a constant: nothing flows back through it.
+  /// The same value as a constant: no gradient propagates through it.
   Variable detach() const { return Variable(value()); }
   /// Time step (or row) t of the first axis, a view; IndexError out of range.
   Variable operator[](Size t) const;
@@ -133,11 +133,11 @@ class Variable {
 };
 
 [[noreturn]] void throw_empty_input(const char* op, int input);
-/// Error naming `op` and which of its inputs is an empty Variable.
+/// Throws Error, naming `op` and the input, if x is an empty Variable.
 inline void check_given(const char* op, const Variable& x, int input = 0) {
   if (!x) throw_empty_input(op, input);
 }
-/// The same of x, and the axis of it counted from the front.
+/// Checks that x is not empty; returns `axis` counted from the front.
 inline int checked_axis(const char* op, int axis, const Variable& x) {
   check_given(op, x);
   return checked_axis(op, axis, x.rank());

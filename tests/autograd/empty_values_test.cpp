@@ -241,7 +241,7 @@ TEST_CASE("derivatives of and along empty values") {
   CHECK(message_of<TapeError>([&] { tape.gradient(x, {Variable()}); }) ==
         "gradient: input 0 is not recorded on this tape");
   CHECK(message_of<TapeError>([&] { tape.tangent({x}, {Variable()}, {y}); }) ==
-        "tangent: input 0 is no watched value or parameter of this tape");
+        "tangent: input 0 is not a whole watched value or parameter of this tape");
 }
 
 TEST_CASE("networks") {

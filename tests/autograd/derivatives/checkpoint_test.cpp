@@ -343,8 +343,9 @@ TEST_CASE("a function that computes something different the second time is rejec
     return message_of<TapeError>([&] { tape.backward(loss); });
   };
   const std::string other =
-      "checkpoint in decoder: run again, the function returned another output 0 than at first; "
-      "what it captured, and modes such as Evaluation, must be the same in the sweep";
+      "checkpoint in decoder: output 0 of the function is different when it is recomputed; what "
+      "the "
+      "function captured, and modes such as Evaluation, must be the same during the sweep";
   int runs = 0;
   CHECK(message([&](In in) { return Variable(in[0] * ++runs); }) == other);
   CHECK(message([&](In in) {
@@ -362,7 +363,7 @@ TEST_CASE("a parameter changed before the sweep is named, and the tape is left a
   CHECK(
       message_of<TapeError>([&] { tape.gradient(loss, {Variable(w)}); }) ==
       "gradient: parameter w was changed after the tape used it, so its derivatives can no longer "
-      "be computed; sweep before you change it, or use a new tape");
+      "be computed; change it after the sweep, or use a new tape");
   CHECK(tape.operations() == before);
   CHECK(message_of<TapeError>([&] { tape.backward(loss); }).find("backward: parameter w") == 0);
   CHECK(tape.operations() == before);

@@ -34,9 +34,9 @@ TEST_CASE("directions, cotangents and losses that do not fit are named") {
   Tape tape;
   const Variable x = tape.watch(b), y = exp(x);
   CHECK(message_of<TapeError>([&] { tape.tangent({y}, {y}, {x}); }) ==
-        "tangent: input 0 is no watched value or parameter of this tape");
+        "tangent: input 0 is not a whole watched value or parameter of this tape");
   CHECK(message_of<ShapeError>([&] { tape.tangent({y}, {x}, {Variable(a)}); }) ==
-        "tangent: direction 0 is (2, 3) but its input (3,)");
+        "tangent: direction 0 has shape (2, 3) but its input has shape (3,)");
 }
 
 TEST_CASE("an operation that cannot be differentiated twice is named") {
@@ -76,7 +76,7 @@ TEST_CASE("invalid inputs of a tangent are named") {
   sequence.put(1, x);
   const Variable all = sequence.values(), sevens(Tensor::full({2, 3}, 7));
   CHECK(message_of<TapeError>([&] { tape.tangent({all}, {all}, {sevens}); }) ==
-        "tangent: input 0 is no watched value or parameter of this tape");
+        "tangent: input 0 is not a whole watched value or parameter of this tape");
   CHECK(message_of<TapeError>([&] {
           tape.gradient(sum(x), {x, one});
         }) == "gradient: input 1 is not recorded on this tape");

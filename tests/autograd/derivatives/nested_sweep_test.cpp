@@ -118,11 +118,12 @@ TEST_CASE("what cannot work within a sweep throws TapeError") {
   SUBCASE("backward in a hook") {
     for (const How how : {How::gradient, How::backward, How::recorded}) {
       Hooked hooked([](Hooked& self, const Variable&) { self.tape.backward(self.early); });
-      CHECK(message_of<TapeError>(
-                [&] { gradients_of(hooked.tape, hooked.loss, hooked.p, hooked.w, how); }) ==
-            "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
-            "because it would free operations that these still need; call gradient(), or record on "
-            "a tape of its own");
+      CHECK(
+          message_of<TapeError>(
+              [&] { gradients_of(hooked.tape, hooked.loss, hooked.p, hooked.w, how); }) ==
+          "backward: it cannot be called within a sweep of the same tape or within a checkpoint, "
+          "because it would free operations that are still needed; call gradient(), or record on a "
+          "separate tape");
       CHECK_FALSE(hooked.p.has_gradient());
     }
   }
@@ -133,7 +134,7 @@ TEST_CASE("what cannot work within a sweep throws TapeError") {
       CHECK(
           message_of<TapeError>(
               [&] { gradients_of(hooked.tape, hooked.loss, hooked.p, hooked.w, how); }) ==
-          "hook_gradient: a derivative asked for while this operation is being swept leads through "
+          "hook_gradient: a derivative requested within the backward of this operation depends on "
           "the operation itself");
     }
   }

@@ -154,7 +154,7 @@ TEST_CASE("gradients of the wrong type or shape are rejected") {
             GradientOptions narrow = options;
             narrow.cotangents = {Variable(Tensor::full({5}, 1, DType::f32))};
             tape.gradient({y}, {w}, narrow);
-          }) == "gradient: output 0 is float64 but its cotangent float32");
+          }) == "gradient: output 0 is float64 but its cotangent is float32");
   }
 }
 
@@ -164,9 +164,9 @@ TEST_CASE("a parameter that was converted while it was recorded is rejected") {
   const Variable loss = sum(square(w));
   w.to(DType::f64);
   CHECK(message_of<TapeError>([&] { tape.gradient(loss, {loss}); }) ==
-        "gradient: parameter layer.w changed its type while it was recorded");
+        "gradient: the dtype of parameter layer.w was changed after the tape used it");
   CHECK(message_of<TapeError>([&] { tape.backward(loss); }) ==
-        "backward: parameter layer.w changed its type while it was recorded");
+        "backward: the dtype of parameter layer.w was changed after the tape used it");
   CHECK(!w.has_gradient());
   w.to(DType::f32);
   tape.backward(loss);

@@ -7,7 +7,7 @@ namespace {
 
 const char* const kChanged =
     "parameter w was changed after the tape used it, so its derivatives can no longer be computed; "
-    "sweep before you change it, or use a new tape";
+    "change it after the sweep, or use a new tape";
 
 TEST_CASE("a parameter changed before the sweep is named by every kind of sweep") {
   const Parameter w("w", Tensor::full({3}, 1, DType::f64)), other("other", w.value());

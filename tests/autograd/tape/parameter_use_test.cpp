@@ -234,35 +234,35 @@ TEST_CASE("a parameter changed between tapes is multiplied by its new value") {
 }
 
 TEST_CASE("a RowBatch collects rows from the end") {
-  RowBatch strip;
-  strip.start(3, DType::f64, 8);
+  RowBatch batch;
+  batch.start(3, DType::f64, 8);
   const Tensor sequence = random_tensor({6, 3}, 1);
   const auto rows = [&](Size start, Size count) {
     return sequence.view(sequence.layout().slice(0, start, count));
   };
-  for (Size t = 4; t >= 0; t -= 2) strip.prepend(rows(t, 2));
-  CHECK(strip.rows() == 6);
-  CHECK(strip.matrix().buffer() == sequence.buffer());  // already contiguous: no copy
-  CHECK(same_bits(strip.matrix(), sequence));
-  CHECK(!strip.fits(3));
-  strip.clear();
-  CHECK(strip.fits(100));  // the first always fits
-  strip.prepend(rows(0, 2));
-  strip.prepend(rows(4, 2));
-  strip.prepend(rows(4, 1));
-  CHECK(strip.rows() == 5);
-  CHECK(!(strip.matrix().buffer() == sequence.buffer()));
-  CHECK(strip.matrix().at(0) == sequence.at(12));
-  CHECK(strip.matrix().at(3) == sequence.at(12));
-  CHECK(strip.matrix().at(9) == sequence.at(0));
-  strip.clear();
-  strip.prepend(sequence.view(sequence.layout().slice(0, 0, 3, 2)));  // not dense
-  CHECK(strip.matrix().at(3) == sequence.at(6));
+  for (Size t = 4; t >= 0; t -= 2) batch.prepend(rows(t, 2));
+  CHECK(batch.rows() == 6);
+  CHECK(batch.matrix().buffer() == sequence.buffer());  // already contiguous: no copy
+  CHECK(same_bits(batch.matrix(), sequence));
+  CHECK(!batch.fits(3));
+  batch.clear();
+  CHECK(batch.fits(100));  // the first always fits
+  batch.prepend(rows(0, 2));
+  batch.prepend(rows(4, 2));
+  batch.prepend(rows(4, 1));
+  CHECK(batch.rows() == 5);
+  CHECK(!(batch.matrix().buffer() == sequence.buffer()));
+  CHECK(batch.matrix().at(0) == sequence.at(12));
+  CHECK(batch.matrix().at(3) == sequence.at(12));
+  CHECK(batch.matrix().at(9) == sequence.at(0));
+  batch.clear();
+  batch.prepend(sequence.view(sequence.layout().slice(0, 0, 3, 2)));  // not dense
+  CHECK(batch.matrix().at(3) == sequence.at(6));
   // Reserved regions are consecutive, from the end.
   Gradient later, earlier;
-  strip.clear();
-  strip.reserve({2, 3}, &later);
-  strip.reserve({3, 3}, &earlier);
+  batch.clear();
+  batch.reserve({2, 3}, &later);
+  batch.reserve({3, 3}, &earlier);
   const Tensor a = later.read({2, 3}, DType::f64), b = earlier.read({3, 3}, DType::f64);
   CHECK(a.layout().offset == b.layout().offset + 9);
   CHECK(a.buffer() == b.buffer());

@@ -35,7 +35,7 @@ TEST_CASE("scopes nest, and operations keep the path of theirs") {
   {
     const Scope step(TimeStep{7});
     const Variable y = tanh(x);
-    CHECK(tape.youngest()->place().to_string() == "time step 7");
+    CHECK(tape.newest()->place().to_string() == "time step 7");
   }
 }
 
@@ -89,9 +89,9 @@ TEST_CASE("modules open scopes under the names they have in the outermost one") 
   Tape tape;
   const Variable outputs =
       outer.model.rnn(Variable(random_tensor({4, 2, 2}, 1, DType::f32))).outputs;
-  CHECK(tape.youngest()->place().to_string() == "model.encoder, layer 1, time step 3");
+  CHECK(tape.newest()->place().to_string() == "model.encoder, layer 1, time step 3");
   outer.model.readout(outputs);
-  CHECK(tape.youngest()->place().to_string() == "model.readout");
+  CHECK(tape.newest()->place().to_string() == "model.readout");
 }
 
 TEST_CASE("a value that is not finite is named with parameter, time step and batch row") {

@@ -142,8 +142,7 @@ TEST_CASE("values that cannot be differentiated are rejected") {
   const Parameter w = weight({3});
   const char* unrecorded =
       "backward: the output is not recorded on this tape: it depends on no parameter or watched "
-      "input, or was computed "
-      "before the tape began or after it was used up";
+      "input, or was recorded before the tape was created or before its last backward()";
   const Variable before = sum(Variable(w));
   Tape tape;
   const Variable y = w * 2;
@@ -164,7 +163,7 @@ TEST_CASE("values that cannot be differentiated are rejected") {
           tape.gradient({y, y}, {w}, {.cotangents = {y}});
         }) == "gradient: 1 cotangents for 2 outputs");
   CHECK(message_of<ShapeError>([&] { tape.gradient({y}, {w}, {.cotangents = {before}}); }) ==
-        "gradient: output 0 has shape (3,) but its cotangent ()");
+        "gradient: output 0 has shape (3,) but its cotangent has shape ()");
   const Variable other = tape.watch(w.value());
   CHECK(message_of<TapeError>([&] { tape.gradient(sum(y), {other}, {.throw_if_unused = true}); }) ==
         "gradient: output 0 does not depend on any input");
