@@ -264,7 +264,7 @@ TEST_CASE("networks") {
       {"matmul: input 0 is an empty Variable", [&] { without_bias(none); }},
       {"take: the Indices are empty", [&] { embedding(Indices()); }},
       {"dropout: input 0 is an empty Variable", [&] { dropout(none); }},
-      {"matmul: input 0 is an empty Variable", [&] { cell.project(none); }},
+      {"linear: input 0 is an empty Variable", [&] { cell.project(none); }},
       {"take: the Indices are empty", [&] { cell.project(Indices()); }},
       {"matmul: input 0 is an empty Variable",
        [&] {

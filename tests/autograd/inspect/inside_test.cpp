@@ -206,7 +206,7 @@ TEST_CASE("dot: time steps side by side, or folded into one") {
   CHECK(occurrences(folded, "label=\"time steps 0 to 29\"") == 1);
   CHECK(occurrences(folded, "time step ") == 0);
   CHECK(occurrences(folded, "style=dashed, label=\"t-1\"") == 2);  // h to the product, c to c
-  CHECK(occurrences(folded, " [label=") == 10);                    // operations
+  CHECK(occurrences(folded, " [label=") == 9);                     // operations
   check_with_graphviz(text);
   check_with_graphviz(folded);
   // A longer sequence is the same picture.
