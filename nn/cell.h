@@ -44,8 +44,8 @@ class Cell : public Module {
   virtual Variable project(const Variable& inputs) const { return inputs; }
   /// The same for symbols (T', B) that stand for one-hot vectors of width I. By default, an Error.
   virtual Variable project(const Indices& symbols) const;
-  /// Called once for each sequence: may append values that all steps share to the state, such as
-  /// the sum of two biases. `step` must return them too; they are dropped at the end.
+  /// Called once for each sequence: may append values that all steps share to the state, such as a
+  /// leak computed from a parameter. `step` must return them too; they are dropped at the end.
   virtual State begin(const State& initial) const { return initial; }
   /// One time step. px: (B, ...), a step of the result of `project` -> the next state.
   virtual State step(const Variable& px, const State& state) const = 0;

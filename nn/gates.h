@@ -12,7 +12,7 @@ namespace hindsight::nn {
 
 /// Input and recurrent weights of a cell with G gates, in PyTorch's layout and with its names:
 /// weight_ih: (G H, I), weight_hh: (G H, R), bias_ih and bias_hh: (G H,), all uniform in
-/// [-1/sqrt(H), 1/sqrt(H)]. R is the width of the recurrent input, H unless the output is
+/// [-1/sqrt(H), 1/sqrt(H)). R is the width of the recurrent input, H unless the output is
 /// projected. The projection adds the biases, so that a step adds only h W_hh^T.
 class GatedCell : public Cell {
  public:

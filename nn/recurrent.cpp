@@ -64,7 +64,9 @@ class ScopeName {
  public:
   template <class... Arguments>
   explicit ScopeName(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
-    size_ = fmt::format_to_n(text_.data(), text_.size(), text, arguments...).size;
+    size_ =
+        fmt::format_to_n(text_.data(), text_.size(), text, std::forward<Arguments>(arguments)...)
+            .size;
   }
   operator std::string_view() const { return {text_.data(), std::min(size_, text_.size())}; }
 

@@ -16,6 +16,7 @@ inline constexpr int saved_of<Program<F, C...>> =
 
 /// What is done with the values that a program saves: the forward loop stores them, the backward
 /// loop loads them instead of recomputing them.
+/// With `none` they are computed and not stored.
 enum class SavedValues { store, load, none };
 
 /// The value of a number, without its tangent.
@@ -29,7 +30,8 @@ HINDSIGHT_INLINE Number& plain(Number& number) {
 }
 
 /// What ChainNode<Numbers, ...> requires of a type of numbers, for registers without tangents;
-/// derived types add kEveryValue and kSavedValues.
+/// derived types add kEveryValue and kSavedValues. RecordedNumbers has the same members for
+/// Variables.
 template <class T>
 struct Registers {
   using Number = simd::Batch<T>;
@@ -42,7 +44,8 @@ struct Registers {
   static HINDSIGHT_INLINE simd::Batch<T> apply(const F& f, const X&... x) {
     return f.value(x...);
   }
-  /// The part of node P's number that slopes are computed from.
+  /// The part of node P's number that slopes are computed from: all of it, but of a dual number
+  /// that cannot change only the value.
   template <class P, class X>
   static HINDSIGHT_INLINE const X& seen(const X& x) {
     return x;

@@ -13,7 +13,8 @@ namespace hindsight {
 Variable matmul(const Variable& a, const Variable& b);
 
 /// Affine map of the last axis with PyTorch's weight layout: x W^T + b.
-/// x: (..., I), weight: (O, I), bias: (O,) -> (..., O).
+/// x: (..., I), weight: (O, I), bias: (O,) -> (..., O). One product that starts from the bias,
+/// recorded as a `matmul` of three inputs. Errors as those of matmul and of the sum.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 
 }  // namespace hindsight

@@ -24,22 +24,22 @@ class ThreadTapes {
   ThreadTapes() : current_(current_tape) {}
   ~ThreadTapes() {
     const std::lock_guard<std::mutex> lock(lists);
-    for (Tape::Current* entry = youngest_; entry; entry = entry->older_) entry->thread_ = nullptr;
+    for (Tape::Current* entry = newest_; entry; entry = entry->older_) entry->thread_ = nullptr;
     change(nullptr);
   }
 
   void add(Tape::Current* entry) {
     const std::lock_guard<std::mutex> lock(lists);
-    entry->older_ = youngest_;
-    if (youngest_) youngest_->younger_ = entry;
+    entry->older_ = newest_;
+    if (newest_) newest_->newer_ = entry;
     change(entry);
   }
   static void remove(Tape::Current* entry) {
     const std::lock_guard<std::mutex> lock(lists);
     if (!entry->thread_) return;
-    if (entry->older_) entry->older_->younger_ = entry->younger_;
-    if (entry->younger_) {
-      entry->younger_->older_ = entry->older_;
+    if (entry->older_) entry->older_->newer_ = entry->newer_;
+    if (entry->newer_) {
+      entry->newer_->older_ = entry->older_;
     } else {
       entry->thread_->change(entry->older_);
     }
@@ -47,11 +47,11 @@ class ThreadTapes {
 
  private:
   void change(Tape::Current* newest) {
-    youngest_ = newest;
+    newest_ = newest;
     current_.store(newest ? newest->tape_ : nullptr, std::memory_order_relaxed);
   }
 
-  Tape::Current* youngest_ = nullptr;
+  Tape::Current* newest_ = nullptr;
   std::atomic<Tape*>& current_;
 };
 

@@ -16,7 +16,8 @@ class Observer {
   /// An operation starts to compute, forward or backward; ended() matches the innermost start.
   virtual void started() {}
   virtual void ended() {}
-  /// An operation, recorded or not, has computed its output.
+  /// An operation, recorded or not, has computed its output. This is what the caller gets, which
+  /// may be a view of the recorded output.
   virtual void computed(const char* op, const Variable& output) { (void)op, (void)output; }
   /// An operation was recorded, with its output.
   virtual void recorded(const Operation& operation) { (void)operation; }

@@ -37,10 +37,10 @@ class Parameter {
   void to(DType dtype);
 
   /// The gradient accumulated so far (zeros if there is none): a view of memory that the next
-  /// backward sweep changes. Copy it to keep the values.
+  /// reverse sweep changes. Copy it to keep the values.
   Tensor gradient() const;
   bool has_gradient() const { return !given("has_gradient").gradient.empty(); }
-  /// The next backward sweep starts a new sum instead of adding to this one.
+  /// The next reverse sweep starts a new sum instead of adding to this one.
   void clear_gradient() { given("clear_gradient").gradient.clear(); }
 
   Data* data() const { return data_.get(); }

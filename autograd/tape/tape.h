@@ -12,7 +12,7 @@ struct GradientOptions {
   /// Weights of the outputs' elements, one Variable for each output. If left out, every output must
   /// have one element, and its weight is 1.
   std::vector<Variable> cotangents = {};
-  /// Record the backward sweep too, so that the result can be differentiated again.
+  /// Record the reverse sweep too, so that the result can be differentiated again.
   bool create_graph = false;
   /// Throw TapeError if an output depends on no input, or an input affects no output, instead of
   /// returning zeros.
@@ -91,7 +91,7 @@ class Tape {
     Tape* tape_;
     ThreadTapes* thread_;  // null once that thread has ended
     Current* older_;
-    Current* younger_ = nullptr;
+    Current* newer_ = nullptr;
   };
 
   /// While active, nothing is recorded on this thread.

@@ -25,15 +25,12 @@ struct UserLstmCell : nn::Cell {
         hidden(hidden_size) {}
 
   Variable project(const Variable& inputs) const override {
-    return matmul(inputs, transpose(weight_ih));
-  }
-  nn::State begin(const nn::State& initial) const override {
-    return {initial[0], initial[1], bias_ih + bias_hh};
+    return linear(inputs, weight_ih, bias_ih + bias_hh);
   }
   nn::State step(const Variable& px, const nn::State& state) const override {
-    const auto [i, f, g, o] = chunk<4>(px + matmul(state[0], transpose(weight_hh)) + state[2]);
+    const auto [i, f, g, o] = chunk<4>(px + matmul(state[0], transpose(weight_hh)));
     const Variable c = sigmoid(f) * state[1] + sigmoid(i) * tanh(g);
-    return {sigmoid(o) * tanh(c), c, state[2]};
+    return {sigmoid(o) * tanh(c), c};
   }
   nn::Widths state_sizes() const override { return {hidden, hidden}; }
 };

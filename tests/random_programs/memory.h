@@ -12,7 +12,7 @@ class FailingMemory {
   FailingMemory(const FailingMemory&) = delete;
   FailingMemory& operator=(const FailingMemory&) = delete;
 
-  static std::int64_t asked();  ///< how often memory was asked for since the youngest began
+  static std::int64_t asked();  ///< how often memory was asked for since the newest FailingMemory was made
 };
 
 }  // namespace hindsight::random_programs
