@@ -250,7 +250,7 @@ std::string printable(const std::string& name) {
     return length < name.size() && (name[length] & 0xC0) == 0x80;
   };
   while (length > 0 && inside_character()) --length;
-  std::string text = "'" + name.substr(0, length);
+  std::string text = fmt::format("'{}", name.substr(0, length));
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
   }
