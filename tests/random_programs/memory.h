@@ -12,7 +12,8 @@ class FailingMemory {
   FailingMemory(const FailingMemory&) = delete;
   FailingMemory& operator=(const FailingMemory&) = delete;
 
-  static std::int64_t asked();  ///< how often memory was asked for since the newest FailingMemory was made
+  /// How often memory was asked for since the newest FailingMemory was made.
+  static std::int64_t asked();
 };
 
 }  // namespace hindsight::random_programs
