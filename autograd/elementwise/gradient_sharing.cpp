@@ -47,7 +47,7 @@ bool SharedGradients::may_lend(std::size_t lender, std::size_t borrower,
                                const Shape& output) const {
   const Operand &from = operands_[lender], &to = operands_[borrower];
   const Node *a = from.node(), *b = to.node();
-  for (std::size_t i = 0; i < count_; ++i) {  // no operand both lends and borrows
+  for (std::size_t i = 0; i < count_; ++i) {  // one operand is never on both sides
     if (lender_[i] == kNone) continue;
     if (operands_[i].node() == a || operands_[static_cast<std::size_t>(lender_[i])].node() == b)
       return false;
