@@ -11,6 +11,10 @@ namespace hindsight {
 class Rng {
  public:
   explicit Rng(std::uint64_t seed);
+  /// Draws the numbers that `other` would draw next.
+  Rng(const Rng& other);
+  Rng& operator=(const Rng& other);
+  ~Rng();
 
   std::uint64_t bits();
   /// Uniform in [0, 1), 53 random bits.
@@ -22,16 +26,25 @@ class Rng {
   std::int64_t below(std::int64_t count);
 
  private:
-  std::uint64_t state_[4];
-  double spare_ = 0;
-  bool has_spare_ = false;
+  friend class RandomRun;
+  struct State {
+    std::uint64_t words[4];
+    double spare = 0;  // the second of two normal numbers, which are made together
+    bool has_spare = false;
+
+    bool operator==(const State& other) const;
+  };
+
+  State state_;
 };
 
-/// Records how to repeat the draws of a piece of code: the state of each Rng before its first draw,
-/// in the order of first draws. Generators made during the run need no entry.
+/// Records how to repeat the draws of a piece of code: the state of each Rng before it is first
+/// used, that is drawn from, copied or assigned to, in the order of first uses. Generators made
+/// during the run need no entry.
 class RandomRun {
  public:
-  /// While active, records the generators that this thread draws from in `run`.
+  /// While active, records in `run` the generators that this thread draws from, copies or assigns
+  /// to.
   class Noted {
    public:
     explicit Noted(RandomRun* run);
@@ -60,19 +73,21 @@ class RandomRun {
   // For Rng --------------------------------------------------------------------------------------
 
   void made(const Rng* rng);
-  void before_draw(Rng* rng);
+  void destroyed(const Rng* rng);
+  void before_use(const Rng* rng);
 
  private:
   struct Seen {
-    Rng* rng;
-    Rng before;  // state to restore after a repeated run
+    const Rng* rng;
+    Rng::State before;  // to restore after a repeated run
   };
+  static void set(const Rng* rng, const Rng::State& state);
   void begin(bool repeats);
   void end();
   bool knows(const Rng* rng) const;
 
-  std::vector<Rng> first_;  // states, in the order of first draws
-  std::vector<Seen> seen_;  // in the active run
+  std::vector<Rng::State> first_;  // in the order of first uses
+  std::vector<Seen> seen_;         // in the active run
   std::vector<const Rng*> made_;
   bool repeats_ = false;
   std::size_t repeated_ = 0;  // how many of first_ have been used
