@@ -51,8 +51,7 @@ Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options)
     : Adam(parameters, options, Decay::in_gradient) {}
 
 Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options, Decay decay)
-    : Optimizer(parameters, {options.learning_rate, options.clip_norm, options.regularizers,
-                             options.on_non_finite}),
+    : Optimizer(parameters, detail::step_options(options)),
       options_(options),
       decay_(decay),
       updates_(parameters.size()) {
@@ -75,9 +74,15 @@ Adam::Adam(const std::vector<Parameter>& parameters, const AdamOptions& options,
 
 AdamW::AdamW(const std::vector<Parameter>& parameters, const AdamWOptions& options)
     : Adam(parameters,
-           {options.learning_rate, options.beta1, options.beta2, options.epsilon,
-            options.weight_decay, options.amsgrad, options.clip_norm, options.regularizers,
-            options.on_non_finite},
+           {.learning_rate = options.learning_rate,
+            .beta1 = options.beta1,
+            .beta2 = options.beta2,
+            .epsilon = options.epsilon,
+            .weight_decay = options.weight_decay,
+            .amsgrad = options.amsgrad,
+            .clip_norm = options.clip_norm,
+            .regularizers = options.regularizers,
+            .on_non_finite = options.on_non_finite},
            Decay::decoupled) {}
 
 void Adam::update(std::size_t i, const Tensor& gradient, double scale) {

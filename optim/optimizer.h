@@ -27,6 +27,19 @@ struct StepOptions {
   OnNonFinite on_non_finite = OnNonFinite::raise;
 };
 
+namespace detail {
+
+/// The part of an update rule's options (SgdOptions, AdamOptions) that every optimizer has.
+template <class Options>
+StepOptions step_options(const Options& options) {
+  return {.learning_rate = options.learning_rate,
+          .clip_norm = options.clip_norm,
+          .regularizers = options.regularizers,
+          .on_non_finite = options.on_non_finite};
+}
+
+}  // namespace detail
+
 /// The result of one step.
 struct Report {
   double gradient_norm = 0;  ///< global 2-norm with regularizers, before clipping

@@ -3,9 +3,7 @@
 namespace hindsight::optim {
 
 Sgd::Sgd(const std::vector<Parameter>& parameters, const SgdOptions& options)
-    : Optimizer(parameters, {options.learning_rate, options.clip_norm, options.regularizers,
-                             options.on_non_finite}),
-      options_(options) {
+    : Optimizer(parameters, detail::step_options(options)), options_(options) {
   if (!(options.momentum >= 0) || !(options.weight_decay >= 0)) {
     fail<OptionError>("Sgd: momentum {} and weight decay {} must not be negative", options.momentum,
                       options.weight_decay);
