@@ -21,8 +21,11 @@ class GatedCell : public Cell {
     return linear(inputs, weight_ih, bias_ih + bias_hh);
   }
   Variable project(const Indices& symbols) const override {
-    const Variable rows = take(transpose(weight_ih), symbols);
-    return bias_ih ? Variable(rows + (bias_ih + bias_hh)) : rows;
+    const Variable table = transpose(weight_ih);
+    if (!bias_ih) return take(table, symbols);
+    const Variable bias = bias_ih + bias_hh;  // added to the table or to the rows: the fewer
+    if (table.size(0) <= symbols.elements()) return take(table + bias, symbols);
+    return take(table, symbols) + bias;
   }
 
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;

@@ -91,17 +91,19 @@ void Segment::restore() {
 class Checkpoint final : public Operation {
  public:
   Checkpoint(std::shared_ptr<Segment> segment, const std::vector<Variable>& inputs)
-      : segment_(std::move(segment)) {
-    for (const Variable& input : inputs)
-      inputs_.emplace_back(input, Operand::Save::nothing, segment_->tape->id());
+      : segment_(std::move(segment)), inputs_(*segment_->tape, static_cast<int>(inputs.size())) {
+    for (int i = 0; i < inputs_.count(); ++i) {
+      inputs_[i] =
+          Operand(inputs[static_cast<std::size_t>(i)], Operand::Save::nothing, *segment_->tape);
+    }
   }
   const char* name() const override { return "checkpoint"; }
   std::pair<const Operand*, int> inputs() const override {
-    return {inputs_.data(), static_cast<int>(inputs_.size())};
+    return {inputs_.data(), inputs_.count()};
   }
   void run() override {
     Node* node = output_.node();
-    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    node->value = Buffer(node->bytes());
   }
   void backward(ReverseSweep& sweep) override {
     const Tensor reached = sweep.gradient_variable(output_).value();
@@ -115,7 +117,7 @@ class Checkpoint final : public Operation {
         output.value = Tensor();
         const Variable gradient = std::exchange(output.gradient, Variable());
         if (reached.at(static_cast<Size>(i)) == 0) continue;
-        sweep.add(Operand(results[output.index], Operand::Save::nothing, tape->id()), gradient);
+        sweep.add(Operand(results[output.index], Operand::Save::nothing, *tape), gradient);
       }
       results.clear();
       sweep.recorded() ? tape->differentiate_recorded(mark, sweep) : tape->backward_to(mark);
@@ -140,7 +142,7 @@ class Checkpoint final : public Operation {
 
  private:
   std::shared_ptr<Segment> segment_;
-  std::vector<Operand, pool::Allocator<Operand>> inputs_;
+  Operands inputs_;
 };
 
 /// One output of the segment: its backward stores the gradient in the segment, for the Checkpoint.
@@ -150,7 +152,7 @@ class CheckpointOutput final : public Operation {
       : segment_(std::move(segment)),
         which_(which),
         input_(Variable(joint.node(), joint.layout().slice(0, static_cast<Size>(which), 1)),
-               Operand::Save::nothing, segment_->tape->id()) {}
+               Operand::Save::nothing, *segment_->tape) {}
   const char* name() const override { return "checkpoint_output"; }
   std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
   void run() override {
@@ -221,17 +223,19 @@ Contents contents_after(const Operation* mark, const Tape& tape,
 /// Records a Checkpoint, and the results that the segment computed as its outputs.
 void record(const std::shared_ptr<Segment>& segment, const Contents& contents,
             std::vector<Variable>* results) {
+  Tape& tape = *segment->tape;
   const auto count = static_cast<Size>(segment->outputs.size());
   const Variable joint = Variable::make({count}, (*results)[segment->outputs[0].index].dtype());
   {
     const OperationScope scope;
-    segment->operation = new_operation<Checkpoint>(segment, contents.inputs).release();
-    segment->operation->record_output(joint);
+    auto checkpoint = new_operation<Checkpoint>(tape, segment, contents.inputs);
+    segment->operation = checkpoint.get();
+    hindsight::record(std::move(checkpoint), joint);
   }
   for (std::size_t i = 0; i < segment->outputs.size(); ++i) {
     const OperationScope scope;
     Variable& result = (*results)[segment->outputs[i].index];
-    new_operation<CheckpointOutput>(segment, i, joint).release()->record_output(result);
+    hindsight::record(new_operation<CheckpointOutput>(tape, segment, i, joint), result);
   }
 }
 

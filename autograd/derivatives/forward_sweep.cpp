@@ -12,20 +12,19 @@ void TangentSweep::seed(const Variable& input, const Variable& tangent) {
 
 Variable TangentSweep::tangent(const Node* node, const Layout& region) const {
   const auto found = tangents_.find(node);
-  if (found != tangents_.end()) return part_of(found->second, region);
+  if (found != tangents_.end()) return detail::part_of(found->second, region);
   return outer_ ? outer_->tangent(node, region) : Variable();
 }
 
 void TangentSweep::set(const Operand& output, const Variable& tangent) {
   const Node* node = output.node();
   if (node->in_parts) return set_part(output, tangent);
-  const Layout whole(node->shape);
-  if (output.layout() == whole) {
+  if (output.whole()) {
     tangents_[node] = contiguous(tangent);
-  } else if (tangent.node()->shape == node->shape && tangent.layout() == output.layout()) {
-    tangents_[node] = Variable(tangent.node(), whole);  // with the same padding
+  } else if (tangent.node()->layout == node->layout && tangent.layout() == output.layout()) {
+    tangents_[node] = Variable(tangent.node(), node->layout);  // with the same padding
   } else {
-    tangents_[node] = assemble(node->shape, {output.layout()}, {tangent});
+    tangents_[node] = assemble(node->shape(), {output.layout()}, {tangent});
   }
 }
 
@@ -33,8 +32,8 @@ void TangentSweep::set(const Operand& output, const Variable& tangent) {
 void TangentSweep::set_part(const Operand& output, const Variable& tangent) {
   const Node* node = output.node();
   Variable& whole = tangents_[node];
-  if (!whole) whole = empty_sequence(node->shape, node->dtype);
-  put_part(Variable(whole.node(), output.layout()), tangent);
+  if (!whole) whole = detail::empty_sequence(node->shape(), node->dtype);
+  detail::put_part(Variable(whole.node(), output.layout()), tangent);
 }
 
 // A transposed backward may read any input and, if that was released, the values that it is

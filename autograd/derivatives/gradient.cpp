@@ -36,8 +36,8 @@ class Tape::SetAside {
     for (State& state : states_) {
       Node* node = state.node;
       node->add_record();
-      state.own_gradient = std::exchange(node->own_gradient, Gradient());
-      state.gradient = node->gradient;
+      state.gradient = std::exchange(node->gradient, nullptr);
+      state.parameter_gradient = std::exchange(node->parameter_gradient, false);
       state.contributions = std::exchange(node->contributions, nullptr);
       state.needs_gradient = node->needs_gradient;
       state.keep_gradient = std::exchange(node->keep_gradient, false);
@@ -48,8 +48,9 @@ class Tape::SetAside {
   ~SetAside() {
     for (State& state : states_) {
       Node* node = state.node;
-      node->own_gradient = std::move(state.own_gradient);
+      node->release_gradient();
       node->gradient = state.gradient;
+      node->parameter_gradient = state.parameter_gradient;
       node->contributions = state.contributions;
       node->needs_gradient = state.needs_gradient;
       node->keep_gradient = state.keep_gradient;
@@ -60,10 +61,9 @@ class Tape::SetAside {
  private:
   struct State {
     Node* node;
-    Gradient own_gradient = {};
     Gradient* gradient = nullptr;
     Contribution* contributions = nullptr;
-    bool needs_gradient = false, keep_gradient = false;
+    bool parameter_gradient = false, needs_gradient = false, keep_gradient = false;
   };
 
   // Collects each node once. If memory runs out here, no state has been changed.
@@ -172,15 +172,15 @@ void Tape::seed(ReverseSweep& sweep, std::size_t i, const Variable& output,
   if (!weight) weight = Variable(Tensor::full(output.shape(), 1, output.dtype()));
   // Recorded, so that a gradient not computed from it with Variables is detected.
   if (options.create_graph && !weight.recorded()) weight = watch(weight.value());
-  sweep.add(Operand(output, Operand::Save::nothing, id_), weight);
+  sweep.add(Operand(output, Operand::Save::nothing, *this), weight);
 }
 
 /// The gradient of input i at the end of the sweep.
 Variable Tape::result(ReverseSweep& sweep, std::size_t i, const Variable& input,
-                      bool throw_if_unused) const {
-  const Operand operand(input, Operand::Save::nothing, id_);
+                      bool throw_if_unused) {
+  const Operand operand(input, Operand::Save::nothing, *this);
   const Node* node = input.node();
-  if (throw_if_unused && node->gradient->empty() && !node->contributions) {
+  if (throw_if_unused && !node->has_gradient() && !node->contributions) {
     const Parameter* parameter = parameter_of(operand);
     fail<TapeError>("gradient: no output depends on input {}{}", i,
                     parameter ? ", the parameter " + parameter->name() : "");
@@ -222,14 +222,13 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
   Operation* const newest = last_;
   mark_needed(before, ends, inputs);
   if (options.create_graph) restore_between(before, outputs);
-  for (ParameterUse* use = uses_; use; use = use->next)
-    use->leaf->gradient = &use->leaf->own_gradient;
+  for (ParameterUse* use = uses_; use; use = use->next) use->detach_gradient();
   const auto run = [&](ReverseSweep&& sweep) {
     for (std::size_t i = 0; i < outputs.size(); ++i) seed(sweep, i, outputs[i], options);
     for (const Variable& input : inputs) input.node()->keep_gradient = true;
     sweep_back(sweep, newest, before, [](Operation& op, bool swept) {
       Node* node = op.output().node();
-      if (swept && !node->keep_gradient && !node->in_parts) node->own_gradient.release();
+      if (swept && !node->keep_gradient && !node->in_parts) node->release_gradient();
     });
     flush();
     check_parameters("gradient");
@@ -245,14 +244,14 @@ std::vector<Variable> Tape::gradient(const std::vector<Variable>& outputs,
 // After gradient(): drops the gradients in the nodes and restores those of the parameters.
 void Tape::reset_marks(const Operation* before, const std::vector<Variable>& ends) {
   for_each_node(before, ends, [](Node* node) {
-    node->own_gradient.release();
+    node->release_gradient();
     if (node->contributions) clear_contributions(node);
     node->needs_gradient = true;
     node->keep_gradient = false;
   });
   for (ParameterUse* use = uses_; use; use = use->next) {
     use->discard();  // left by a sweep that threw
-    use->leaf->gradient = &use->parameter.data()->gradient;
+    use->attach_gradient();
   }
 }
 

@@ -7,7 +7,7 @@
 namespace hindsight {
 
 Variable RecordedSweep::gradient_variable(const Operand& output) {
-  return take_contributions(output.node(), output.layout());
+  return detail::take_contributions(output.node(), output.layout());
 }
 
 void RecordedSweep::add(const Operand& input, const Variable& gradient) {
@@ -29,6 +29,8 @@ void CollectingSweep::add(const Operand& input, const Variable& gradient) {
 std::unique_ptr<ForwardSweep> CollectingSweep::forward() const {
   return std::make_unique<TangentSweep>(tape_, TangentSweep::Keep::records);
 }
+
+namespace detail {
 
 Variable part_of(const Variable& whole, const Layout& region) {
   const Variable dense = contiguous(whole);
@@ -52,8 +54,8 @@ class Sum {
 }  // namespace
 
 Variable take_contributions(Node* node, const Layout& region) {
-  const Layout whole(node->shape);
-  const Size columns = node->shape.rank() == 0 ? 1 : std::max<Size>(1, node->shape.back());
+  const Layout& whole = node->layout;
+  const Size columns = whole.rank() == 0 ? 1 : std::max<Size>(1, whole.shape.back());
   Gradient::Rectangle wanted, other;
   const bool regular = Gradient::rectangle_of(region, columns, &wanted);
   Sum sum;
@@ -82,8 +84,9 @@ Variable take_contributions(Node* node, const Layout& region) {
       drop_contribution(c);
     }
   }
-  if (!parts.empty()) sum.add(part_of(assemble(node->shape, regions, parts), region));
+  if (!parts.empty()) sum.add(part_of(assemble(whole.shape, regions, parts), region));
   return sum.total() ? sum.total() : Variable(Tensor::zeros(region.shape, node->dtype));
 }
 
+}  // namespace detail
 }  // namespace hindsight

@@ -46,6 +46,8 @@ class CollectingSweep final : public ReverseSweep {
   std::vector<Propagated> propagated_;
 };
 
+namespace detail {
+
 /// The part `region` of `whole`, a value of the shape of the region's node.
 Variable part_of(const Variable& whole, const Layout& region);
 /// The sum of what was contributed to `region` of the node; zeros if nothing was. Contributions to
@@ -53,4 +55,5 @@ Variable part_of(const Variable& whole, const Layout& region);
 /// reads the node's gradient afterwards.
 Variable take_contributions(Node* node, const Layout& region);
 
+}  // namespace detail
 }  // namespace hindsight

@@ -45,11 +45,11 @@ Variable Tape::pull_back(Operation* before, const std::vector<Variable>& outputs
   }
   RecordedSweep sweep(*this);
   for (std::size_t i = 0; i < outputs.size(); ++i)
-    sweep.add(Operand(outputs[i], Operand::Save::nothing, id_), cotangents[i]);
+    sweep.add(Operand(outputs[i], Operand::Save::nothing, *this), cotangents[i]);
   sweep_back(sweep, newest, before,
              [](Operation& op, bool) { clear_contributions(op.output().node()); });
   if (!input.node()->contributions) return {};
-  return take_contributions(input.node(), input.layout());
+  return detail::take_contributions(input.node(), input.layout());
 }
 
 void Tape::check_directions(const std::vector<Variable>& inputs,
@@ -59,7 +59,7 @@ void Tape::check_directions(const std::vector<Variable>& inputs,
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Variable &input = inputs[i], &direction = directions[i];
     if (!input || input.node()->tape != id_ || input.node()->computed || input.node()->in_parts ||
-        !(input.layout() == Layout(input.node()->shape))) {
+        !(input.layout() == input.node()->layout)) {
       fail<TapeError>("tangent: input {} is not a whole watched value or parameter of this tape",
                       i);
     }

@@ -1,6 +1,7 @@
 #pragma once
 #include <hindsight/autograd/elementwise/fused_operation.h>
 #include <hindsight/autograd/elementwise/instances.h>
+#include <hindsight/autograd/tape/tape.h>
 
 /// From an expression to one pass over memory: the compiler turns the expression's program
 /// (program.h) into two loops (value_loops.h); fused_operation.cpp finds the rows and runs the
@@ -13,6 +14,16 @@ constexpr auto all_true() {
   std::array<bool, N> result{};
   for (bool& b : result) b = true;
   return result;
+}
+
+template <std::size_t N>
+constexpr bool any_equal(const std::array<int, N>& values) {
+  for (std::size_t i = 1; i < N; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (values[i] == values[j]) return true;
+    }
+  }
+  return false;
 }
 
 /// The kernels of a program's tangent.
@@ -47,46 +58,52 @@ class FusedOperationOf final : public FusedOperation {
   static constexpr auto kGradientGroups = gradient_groups<P>();
   static_assert(kLeaves <= kMaxLeaves,
                 "an expression may have at most 32 operands: store a part of it in a Variable");
-  static constexpr FusedKernels kKernels{name_of_root<P>,
-                                         kMeetingFunctions.data(),
-                                         kLeaves,
-                                         saved_of<P>,
-                                         {forward_loop<P, float>, forward_loop<P, double>},
-                                         {backward_loop<P, float>, backward_loop<P, double>},
-                                         differentiate<P>,
-                                         kReadsLeaf.data(),
-                                         kReceives.data(),
-                                         kGradientGroups.data(),
-                                         &TangentKernels<P>::kKernels};
+  static constexpr FusedKernels kKernels{
+      name_of_root<P>,
+      kMeetingFunctions.data(),
+      kLeaves,
+      saved_of<P>,
+      {forward_loop<P, float>, forward_loop<P, double>},
+      {backward_loop<P, float>, backward_loop<P, double>},
+      differentiate<P>,
+      kReadsLeaf.data(),
+      kReceives.data(),
+      any_equal(kGradientGroups) ? kGradientGroups.data() : nullptr,
+      &TangentKernels<P>::kKernels};
 
-  FusedOperationOf(const P& p, const Variable* const* leaves, std::uint64_t tape)
-      : FusedOperation(&kKernels, own_, &own_program_), own_program_(p) {
-    for (int k = 0; k < kLeaves; ++k) {
-      const auto i = static_cast<std::size_t>(k);
-      own_[k] =
-          Operand(*leaves[k], kReadsLeaf[i] ? Operand::Save::value : Operand::Save::nothing, tape);
-    }
-  }
-  static FusedOperation* record(const void* program, const Variable* const* leaves,
-                                std::uint64_t tape) {
-    return new_operation<FusedOperationOf>(*static_cast<const P*>(program), leaves, tape).release();
+  FusedOperationOf(const P& p, const Variable* const* leaves, Tape& tape)
+      : FusedOperationOf(p, leaves, tape, std::make_index_sequence<std::size_t{kLeaves}>()) {}
+  static std::unique_ptr<FusedOperation> make(const void* program, const Variable* const* leaves,
+                                              Tape& tape) {
+    return new_operation<FusedOperationOf>(tape, *static_cast<const P*>(program), leaves, tape);
   }
 
  private:
+  template <std::size_t... K>
+  FusedOperationOf(const P& p, const Variable* const* leaves, Tape& tape, std::index_sequence<K...>)
+      : FusedOperation(&kKernels, own_, &own_program_),
+        own_program_(p),
+        own_{Operand(*leaves[K], kReadsLeaf[K] ? Operand::Save::value : Operand::Save::nothing,
+                     tape)...} {}
+
   P own_program_;
   Operand own_[kLeaves];
 };
 
+template <class F, class... Arguments>
+Variable evaluate(const Expression<F, Arguments...>& expression) {
+  const auto program = program_of(expression);
+  using Fused = FusedOperationOf<std::decay_t<decltype(program)>>;
+  std::array<const Variable*, static_cast<std::size_t>(Fused::kLeaves)> leaves;
+  std::size_t next = 0;
+  for_each_leaf(expression, [&](const Variable& leaf) { leaves[next++] = &leaf; });
+  return evaluate(Fused::kKernels, &program, leaves.data(), Fused::make);
+}
+
 }  // namespace detail
 
 template <class F, class... Arguments>
-Variable::Variable(const Expression<F, Arguments...>& expression) {
-  const auto program = detail::program_of(expression);
-  using Fused = detail::FusedOperationOf<std::decay_t<decltype(program)>>;
-  std::array<const Variable*, static_cast<std::size_t>(Fused::kLeaves)> leaves;
-  std::size_t next = 0;
-  detail::for_each_leaf(expression, [&](const Variable& leaf) { leaves[next++] = &leaf; });
-  *this = detail::evaluate(Fused::kKernels, &program, leaves.data(), Fused::record);
-}
+Variable::Variable(const Expression<F, Arguments...>& expression)
+    : Variable(detail::evaluate(expression)) {}
 
 }  // namespace hindsight

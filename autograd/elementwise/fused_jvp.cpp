@@ -10,31 +10,24 @@ namespace hindsight::detail {
 class TangentOperation final : public FusedOperation {
  public:
   TangentOperation(const FusedOperation& of, const Variable* tangents, const Variable* saved,
-                   std::uint64_t tape)
+                   Tape& tape)
       : FusedOperation(of.kernels_->tangent, nullptr, of.program_),
         of_(of),
-        memory_(static_cast<Size>(sizeof(Operand)) * of.kernels_->tangent->leaves) {
-    operands_ = memory_.data<Operand>();
+        own_(tape, of.kernels_->tangent->leaves) {
+    operands_ = own_.data();
     const auto keep = [&](int i) {
       return kernels_->reads_leaf[i] ? Operand::Save::value : Operand::Save::nothing;
     };
     const int leaves = of.kernels_->leaves;
     for (int k = 0; k < leaves; ++k) {
-      new (operands_ + 2 * k) Operand(of.operands_[k].variable(), keep(2 * k), tape);
-      Operand* tangent = new (operands_ + 2 * k + 1) Operand();
-      if (tangents[k]) *tangent = Operand(tangents[k], keep(2 * k + 1), tape);
+      own_[2 * k] = Operand(of.operands_[k].variable(), keep(2 * k), tape);
+      if (tangents[k]) own_[2 * k + 1] = Operand(tangents[k], keep(2 * k + 1), tape);
     }
     for (int q = 0; q < of.kernels_->saved; ++q)
-      new (operands_ + 2 * leaves + q) Operand(saved[q], Operand::Save::value, tape);
-  }
-  ~TangentOperation() override {
-    for (int i = 0; i < kernels_->leaves; ++i) operands_[i].~Operand();
+      own_[2 * leaves + q] = Operand(saved[q], Operand::Save::value, tape);
   }
 
-  void start(const Variable& output) {
-    output_ = Operand(output, Operand::Save::nothing, 0);
-    run();
-  }
+  void start(const Variable& output) const { compute(*output.node(), output.node()->value, {}); }
 
   // The saved values depend on the leaves, which are inputs, too: they are recomputed first.
   void run_from_inputs() override {
@@ -50,7 +43,7 @@ class TangentOperation final : public FusedOperation {
   void backward_recorded(ReverseSweep& sweep) const;
 
   const FusedOperation& of_;
-  Buffer memory_;
+  Operands own_;
 };
 
 // The expression's backward, recorded, computes the gradients of the tangents; their change along
@@ -109,10 +102,10 @@ void FusedOperation::jvp(ForwardSweep& sweep) {
   const OperationScope scope;
   for (int q = 0; q < kernels_->saved; ++q) saved[static_cast<std::size_t>(q)] = saved_values(q);
   const Variable output = Variable::make(output_.shape(), output_.node()->dtype);
-  auto tangent =
-      new_operation<TangentOperation>(*this, tangents.data(), saved.data(), Tape::current()->id());
+  Tape& tape = *Tape::current();
+  auto tangent = new_operation<TangentOperation>(tape, *this, tangents.data(), saved.data(), tape);
   tangent->start(output);
-  tangent.release()->record_output(output);
+  record(std::move(tangent), output);
   scope.computed(kernels_->name, output);
   sweep.set(output_, output);
 }

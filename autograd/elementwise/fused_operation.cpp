@@ -9,64 +9,75 @@ namespace hindsight::detail {
 
 namespace {
 
-/// What the operands of an expression determine about its result.
-struct Result {
-  Shape shape;
-  DType dtype;
-  std::uint64_t tape;  // id of the current tape, 0 if there is none
-  bool recorded;
-};
-
-Result result_of(const FusedKernels& kernels, const Variable* const* leaves) {
+/// Checks the operands and returns the shape of the result.
+Shape result_shape(const FusedKernels& kernels, const Variable* const* leaves) {
   for (int k = 0; k < kernels.leaves; ++k) {
     if (!*leaves[k]) fail("{}: an operand is an empty Variable", kernels.name);
   }
-  const Tape* tape = Tape::current();
-  Result result{leaves[0]->shape(), leaves[0]->dtype(), tape ? tape->id() : 0, false};
-  result.recorded = tape && leaves[0]->node()->tape == result.tape;
+  Shape shape = leaves[0]->shape();
+  const DType dtype = leaves[0]->dtype();
   for (int k = 1; k < kernels.leaves; ++k) {
-    if (!broadcasts_to(leaves[k]->shape(), result.shape))
-      result.shape =
-          broadcast_shapes(kernels.meeting_function[k], result.shape, leaves[k]->shape());
-    if (leaves[k]->dtype() != result.dtype) {
+    if (!broadcasts_to(leaves[k]->shape(), shape))
+      shape = broadcast_shapes(kernels.meeting_function[k], shape, leaves[k]->shape());
+    if (leaves[k]->dtype() != dtype) {
       fail<DTypeError>("{}: {} and {} operands are mixed; convert one", kernels.meeting_function[k],
-                       name(result.dtype), name(leaves[k]->dtype()));
+                       name(dtype), name(leaves[k]->dtype()));
     }
-    result.recorded = result.recorded || (tape && leaves[k]->node()->tape == result.tape);
   }
-  return result;
+  return shape;
+}
+
+/// Row-major: that of an operand if one has it, because copying takes less time than computing.
+Layout result_layout(const Shape& shape, const Variable* const* leaves, int count) {
+  for (int k = 0; k < count; ++k) {
+    const Layout& layout = leaves[k]->layout();
+    if (layout.offset == 0 && layout.shape == shape && layout.contiguous()) return layout;
+  }
+  return Layout(shape);
+}
+
+/// The current tape if a leaf is recorded on it, else null.
+Tape* recording_tape(const Variable* const* leaves, int count) {
+  Tape* tape = Tape::current();
+  for (int k = 0; tape && k < count; ++k) {
+    if (leaves[k]->node()->tape == tape->id()) return tape;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
-                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
-                                            std::uint64_t tape)) {
-  const auto [shape, dtype, tape, recorded] = result_of(kernels, leaves);
+                  std::unique_ptr<FusedOperation> (*make)(const void* program,
+                                                          const Variable* const* leaves, Tape&)) {
+  const Shape shape = result_shape(kernels, leaves);
+  const DType dtype = leaves[0]->dtype();
+  Tape* const tape = recording_tape(leaves, kernels.leaves);
   const OperationScope scope;
-  const Layout layout(shape);  // first, because it throws for too many elements
-  Node* node = Node::make(dtype, shape);
+  // First, because it throws for too many elements.
+  const Layout layout = result_layout(shape, leaves, kernels.leaves);
+  Node* node = Node::make(dtype, layout);
   Variable output(node, layout);
-  node->value = Buffer(shape.elements() * bytes_of(dtype));
+  const Size elements = shape.elements();
+  node->value = Buffer(elements * bytes_of(dtype));
   const LoopNest loops =
       make_loop_nest(shape, kernels.leaves, [&](int k) { return &leaves[k]->layout(); });
   Buffer saved;
-  if (recorded && kernels.saved)
+  if (tape && kernels.saved)
     saved = Buffer(SavedLayout(loops, kernels.saved).elements(loops) * bytes_of(dtype));
-  if (shape.elements() > 0) {
-    std::array<const std::byte*, kMaxLeaves> in;
+  if (elements > 0) {
+    std::array<const void*, kMaxLeaves> in;
     for (int k = 0; k < kernels.leaves; ++k) {
-      const Node* leaf = leaves[k]->node();
-      in[static_cast<std::size_t>(k)] = leaf->value.data<std::byte>() +
-                                        (leaf->base + leaves[k]->layout().offset) * bytes_of(dtype);
+      in[static_cast<std::size_t>(k)] =
+          leaves[k]->node()->value.data<std::byte>() + leaves[k]->layout().offset * bytes_of(dtype);
     }
     run_forward(kernels, program, loops, dtype, in.data(), node->value.data<std::byte>(),
                 saved ? saved.data<std::byte>() : nullptr);
   }
-  if (recorded) {
-    FusedOperation* operation = record(program, leaves, tape);
+  if (tape) {
+    auto operation = make(program, leaves, *tape);
     operation->saved_ = std::move(saved);
-    operation->record_output(output);
+    record(std::move(operation), output);
   }
   scope.computed(kernels.name, output);
   return output;
@@ -74,31 +85,30 @@ Variable evaluate(const FusedKernels& kernels, const void* program, const Variab
 
 void FusedOperation::run() {
   Node* node = output_.node();
-  node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
-  compute(node->value, Buffer());
+  node->value = Buffer(node->bytes());
+  compute(*node, node->value, Buffer());
 }
 
 void FusedOperation::run_saved() const {
   const Node* node = output_.node();
-  if (saved_) compute(Buffer(node->shape.elements() * bytes_of(node->dtype)), saved_);
+  if (saved_) compute(*node, Buffer(node->bytes()), saved_);
 }
 
-void FusedOperation::compute(const Buffer& value, const Buffer& saved) const {
-  const Node* node = output_.node();
-  if (node->shape.elements() == 0) return;
+void FusedOperation::compute(const Node& output, const Buffer& value, const Buffer& saved) const {
+  const Shape& shape = output.shape();
+  if (shape.elements() == 0) return;
   const LoopNest loops =
-      make_loop_nest(node->shape, kernels_->leaves, [&](int k) { return layout_of(k); });
-  std::array<const std::byte*, kMaxOperands> in;
+      make_loop_nest(shape, kernels_->leaves, [&](int k) { return layout_of(k); });
+  std::array<const void*, kMaxOperands> in;
   for (int k = 0; k < kernels_->leaves; ++k) in[static_cast<std::size_t>(k)] = values_of(k);
-  run_forward(*kernels_, program_, loops, node->dtype, in.data(), value.data<std::byte>(),
+  run_forward(*kernels_, program_, loops, output.dtype, in.data(), value.data<std::byte>(),
               saved ? saved.data<std::byte>() : nullptr);
 }
 
 const std::byte* FusedOperation::values_of(int k) const {
   const Operand& o = operands_[k];
   if (!o.node() || !o.node()->value) return nullptr;  // absent, or not read by any loop
-  return o.node()->value.data<std::byte>() +
-         (o.node()->base + o.layout().offset) * bytes_of(o.node()->dtype);
+  return o.node()->value.data<std::byte>() + o.layout().offset * bytes_of(o.node()->dtype);
 }
 
 void FusedOperation::backward_recorded(ReverseSweep& sweep) {
@@ -138,10 +148,19 @@ void FusedOperation::claim(std::size_t i, BackwardPass* pass) const {
 /// Allocates memory for the gradients that are needed; addends of a sum share theirs.
 void FusedOperation::claim_targets(BackwardPass* pass) const {
   const auto leaves = static_cast<std::size_t>(kernels_->leaves);
+  const auto receives = [&](std::size_t i) {
+    return kernels_->receives[i] && operands_[i].needs_gradient();
+  };
+  if (!kernels_->gradient_group || !SharedGradients::worthwhile(output_.shape())) {
+    for (std::size_t i = 0; i < leaves; ++i) {
+      pass->to[i] = nullptr;
+      if (receives(i)) claim(i, pass);
+    }
+    return;
+  }
   SharedGradients shared(operands_, kernels_->leaves, kernels_->gradient_group, output_.shape());
   const auto claims = [&](std::size_t i) {
-    return kernels_->receives[i] && operands_[i].needs_gradient() &&
-           shared.of(i) == SharedGradients::kNone;
+    return receives(i) && shared.of(i) == SharedGradients::kNone;
   };
   for (std::size_t i = 0; i < leaves; ++i) {
     pass->to[i] = nullptr;
@@ -161,10 +180,10 @@ void FusedOperation::backward(ReverseSweep& sweep) {
   if (shape.elements() == 0) return;
   const LoopNest loops =
       make_loop_nest(shape, kernels_->leaves, [&](int k) { return layout_of(k); });
-  const Tensor gradient = ReverseSweep::gradient(output_);
-  BackwardPass pass(*kernels_, program_, loops, dtype, gradient.bytes(),
+  Gradient& gradient = *output_.node()->gradient;
+  gradient.complete(shape, dtype);
+  BackwardPass pass(*kernels_, program_, loops, dtype, gradient.base(),
                     saved_ ? saved_.data<std::byte>() : nullptr);
-
   claim_targets(&pass);
   const auto leaves = static_cast<std::size_t>(kernels_->leaves);
   for (std::size_t i = 0; i < leaves; ++i) {  // after all claims, which may move gradients

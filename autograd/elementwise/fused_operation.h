@@ -22,16 +22,18 @@ class FusedOperation : public Operation {
       : kernels_(kernels), operands_(operands), program_(program) {}
   /// Recomputes the values that are saved for backward.
   void run_saved() const;
+  /// Computes the values of `output`, and those saved for backward unless `saved` is empty.
+  void compute(const Node& output, const Buffer& value, const Buffer& saved) const;
 
  private:
   friend class TangentOperation;
   friend Variable evaluate(const FusedKernels&, const void*, const Variable* const*,
-                           FusedOperation* (*)(const void*, const Variable* const*, std::uint64_t));
+                           std::unique_ptr<FusedOperation> (*)(const void*, const Variable* const*,
+                                                               Tape&));
   void backward_recorded(ReverseSweep& sweep);
   void zero_first(std::size_t i, BackwardPass* pass) const;
   void claim(std::size_t i, BackwardPass* pass) const;
   void claim_targets(BackwardPass* pass) const;
-  void compute(const Buffer& value, const Buffer& saved) const;
   Variable saved_values(int q) const;
   /// The layout of operand k; null if it is absent.
   const Layout* layout_of(int k) const {
@@ -44,10 +46,10 @@ class FusedOperation : public Operation {
   Buffer saved_;
 };
 
-/// Computes an expression's value and records it if a leaf is on the current tape. `record` creates
-/// the operation for the program's type.
+/// Computes an expression's value and records it if a leaf is on the current tape. `make` creates
+/// the operation, not yet recorded, for the program's type.
 Variable evaluate(const FusedKernels& kernels, const void* program, const Variable* const* leaves,
-                  FusedOperation* (*record)(const void* program, const Variable* const* leaves,
-                                            std::uint64_t tape));
+                  std::unique_ptr<FusedOperation> (*make)(const void* program,
+                                                          const Variable* const* leaves, Tape&));
 
 }  // namespace hindsight::detail

@@ -5,9 +5,6 @@
 namespace hindsight::detail {
 namespace {
 
-// Below this, writing twice takes less time than finding out which gradients can share memory.
-constexpr Size kFewElements = 2048;
-
 /// True if the layout has the output's shape, without broadcast, and contiguous rows.
 bool covers(const Layout& layout, const Shape& output) {
   return layout.shape == output && layout.stride(output.rank() - 1) == 1;
@@ -20,9 +17,7 @@ bool same_strides(const Layout& a, const Layout& b) {
   return true;
 }
 
-bool own_memory(const Node* node) {
-  return node->gradient == &node->own_gradient && !node->keep_gradient;
-}
+bool own_memory(const Node* node) { return !node->parameter_gradient && !node->keep_gradient; }
 
 }  // namespace
 
@@ -30,7 +25,7 @@ SharedGradients::SharedGradients(const Operand* operands, int count, const int* 
                                  const Shape& output)
     : operands_(operands), count_(static_cast<std::size_t>(count)) {
   std::fill_n(lender_.data(), count_, static_cast<std::int8_t>(kNone));
-  if (output.rank() == 0 || output.elements() < kFewElements) return;
+  if (output.rank() == 0) return;
   for (std::size_t k = 1; k < count_; ++k) {
     for (std::size_t j = 0; j < k && lender_[k] == kNone; ++j) {
       if (gradient_group[j] != gradient_group[k]) continue;
@@ -58,7 +53,7 @@ bool SharedGradients::may_lend(std::size_t lender, std::size_t borrower,
       !same_strides(from.layout(), to.layout()))
     return false;
   const Size difference = from.layout().offset - to.layout().offset;
-  return difference >= 0 && difference + b->shape.elements() <= a->shape.elements() &&
+  return difference >= 0 && difference + b->shape().elements() <= a->shape().elements() &&
          alone(lender) && alone(borrower);
 }
 
@@ -69,7 +64,7 @@ bool SharedGradients::alone(std::size_t i) const {
   bool known = false;
   for (std::size_t j = 0; j < count_; ++j) {
     if (j == i || operands_[j].node() != node) continue;
-    const Size columns = node->shape.back();
+    const Size columns = node->shape().back();
     known = known || Gradient::rectangle_of(operands_[i].layout(), columns, &mine);
     if (!known || !Gradient::rectangle_of(operands_[j].layout(), columns, &other) ||
         !mine.disjoint(other))
@@ -103,15 +98,15 @@ void SharedGradients::share(const bool* accumulates) {
                    shift(j) == shift(i);
     }
     if (one_lender && !accumulates[lender_[i]] &&
-        node->gradient->may_borrow(*from.node()->gradient, shift(i), to.layout(), node->shape,
-                                   parts))
+        to.node()->made_gradient().may_borrow(*from.node()->gradient, shift(i), to.layout(),
+                                              node->shape(), parts))
       return;
     for (std::size_t j = 0; j < count_; ++j) {
       if (operands_[j].node() == node) lender_[j] = kNone;
     }
   });
   for_borrowers([&](std::size_t i, const Operand& to, const Operand& from) {
-    to.node()->gradient->borrow(*from.node()->gradient, shift(i), to.layout(), to.node()->shape);
+    to.node()->gradient->borrow(*from.node()->gradient, shift(i), to.layout(), to.node()->shape());
   });
 }
 

@@ -12,6 +12,11 @@ class SharedGradients {
  public:
   static constexpr int kNone = -1;
 
+  /// For fewer elements, writing twice takes less time than finding out which gradients can share
+  /// memory.
+  static constexpr Size kFewElements = 2048;
+  static bool worthwhile(const Shape& output) { return output.elements() >= kFewElements; }
+
   /// gradient_group: operands with the same number receive the same gradient, shaped as `output`.
   SharedGradients(const Operand* operands, int count, const int* gradient_group,
                   const Shape& output);

@@ -46,9 +46,10 @@ struct FusedKernels {
   /// derivatives. gradients[k] is that of leaf k, not yet summed over broadcast axes.
   void (*differentiate)(const void* program, const Variable* leaves, const Variable& gradient,
                         Variable* gradients);
-  const bool* reads_leaf;     ///< whether backward reads the value of leaf k
-  const bool* receives;       ///< whether leaf k can receive a gradient
-  const int* gradient_group;  ///< leaves with the same number receive the same gradient
+  const bool* reads_leaf;  ///< whether backward reads the value of leaf k
+  const bool* receives;    ///< whether leaf k can receive a gradient
+  /// Leaves with the same number receive the same gradient; null if no two do.
+  const int* gradient_group;
   /// The kernels of the program's tangent (tangent_loops.h); null if this is a tangent itself.
   const FusedKernels* tangent;
 };

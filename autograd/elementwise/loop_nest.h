@@ -16,6 +16,7 @@ struct LoopNest {
   bool dense = true;  ///< every operand has stride 1 along a row
   std::array<Size, kMaxRank> extent{};
   std::array<std::array<Size, kMaxOperands>, kMaxRank> step;  // [group][leaf], elements
+  static constexpr std::array<Size, kMaxOperands> kNoStep{};
 
   /// Whether separate calls of a loop may write to the same element of a leaf's gradient.
   bool repeats(std::size_t leaf) const {
@@ -25,6 +26,10 @@ struct LoopNest {
     return result;
   }
   Size length() const { return extent[0]; }  ///< elements of a row
+  /// Rows that one call of a loop covers: evenly spaced for every leaf.
+  Size even_rows() const { return groups > 1 ? extent[1] : 1; }
+  /// Elements from one such row to the next, for each leaf.
+  const Size* row_step() const { return groups > 1 ? step[1].data() : kNoStep.data(); }
   Size rows() const {
     Size count = 1;
     for (int g = 1; g < groups; ++g) count *= extent[static_cast<std::size_t>(g)];
@@ -64,8 +69,6 @@ LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
     loops.extent[0] = 1;
     std::fill_n(loops.step[0].data(), leaves, 1);
   }
-  if (loops.groups == 1)
-    std::fill_n(loops.step[1].data(), leaves, 0);  // one row: no step to the next
   for (int k = 0; k < leaves; ++k)
     loops.dense = loops.dense && loops.step[0][static_cast<std::size_t>(k)] == 1;
   return loops;
@@ -76,14 +79,14 @@ LoopNest make_loop_nest(const Shape& shape, int leaves, LayoutOf&& layout_of) {
 struct SavedLayout {
   Size plane, row;
   SavedLayout(const LoopNest& loops, int saved)
-      : plane((loops.length() + 15) / 16 * 16), row(plane * saved) {}
+      : plane((loops.length() + 15) & ~Size{15}), row(plane * saved) {}
   Size elements(const LoopNest& loops) const { return row * loops.rows(); }
 };
 
 /// Computes a program's value. in[k] is null for leaves that its loop does not read; `saved` is
 /// null if nothing is saved. All pointers are to the first element.
 void run_forward(const FusedKernels& kernels, const void* program, const LoopNest& loops,
-                 DType dtype, const std::byte* const* in, std::byte* out, std::byte* saved);
+                 DType dtype, const void* const* in, std::byte* out, std::byte* saved);
 
 /// Propagates the gradient of a program's value to its leaves.
 struct BackwardPass {
@@ -98,8 +101,8 @@ struct BackwardPass {
   const std::byte* gradient;
   const std::byte* saved;
   // For each leaf; null if its value is not read or its gradient not needed.
-  std::array<const std::byte*, kMaxOperands> in;
-  std::array<std::byte*, kMaxOperands> to;
+  std::array<const void*, kMaxOperands> in;
+  std::array<void*, kMaxOperands> to;
   std::array<bool, kMaxOperands> accumulate;
 
   void run() { loops.dense ? run_dense() : run_blocks(); }

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 Float64Scope::Float64Scope(const std::vector<Parameter>& parameters) : parameters_(parameters) {
   // All that may throw comes first: the destructor does not run when the constructor throws.
@@ -223,4 +223,4 @@ std::string CheckedFunction::first_not_finite() const {
   return "";
 }
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

@@ -2,7 +2,7 @@
 #include <hindsight/autograd/gradcheck/culprit.h>
 #include <hindsight/autograd/tensor/random.h>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 /// Converts the parameters, each given once, to float64; restores them on destruction.
 class Float64Scope {
@@ -106,4 +106,4 @@ class CheckedFunction {
   mutable Tensor weights_;  // for a value that is not a scalar, made once its shape is known
 };
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

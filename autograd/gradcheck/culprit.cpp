@@ -11,7 +11,7 @@
 
 /// Finds the operation to blame for a wrong derivative: each is rerun with one of its inputs
 /// perturbed, and the change of its output is compared with its own backward.
-namespace hindsight {
+namespace hindsight::detail {
 namespace {
 
 // All elements of an input are perturbed together. If no operation is found that way, they are
@@ -24,28 +24,22 @@ constexpr double kSameValue = 1e-9;  // a recomputed value may differ in its las
 /// are not touched.
 class PerturbedInput {
  public:
-  explicit PerturbedInput(const Operand& input) : node_(input.node()), shared_base_(node_->base) {
+  explicit PerturbedInput(const Operand& input) : node_(input.node()) {
     if (const Parameter* parameter = parameter_of(input)) parameter_ = *parameter;
     if (!node_->value.unique()) {
-      Layout whole(node_->shape);
-      whole.offset = node_->base;
       shared_ = node_->value;
-      node_->value = Tensor(shared_, whole, node_->dtype).contiguous_copy().buffer();
-      node_->base = 0;
+      node_->value = Tensor(shared_, node_->layout, node_->dtype).contiguous_copy().buffer();
     }
     if (parameter_) {  // its transposed copy is made from the Parameter's value
       parameter_value_ = parameter_.value();
-      parameter_.data()->value = Tensor(node_->value, Layout(node_->shape), node_->dtype);
+      parameter_.data()->value = Tensor(node_->value, node_->layout, node_->dtype);
     }
     region_ = input.variable().value();
     original_ = region_.contiguous_copy();
   }
   ~PerturbedInput() {
     copy(original_, region_);
-    if (shared_) {
-      node_->value = shared_;
-      node_->base = shared_base_;
-    }
+    if (shared_) node_->value = shared_;
     if (!parameter_) return;
     parameter_.data()->value = parameter_value_;
     parameter_.changed();
@@ -64,7 +58,6 @@ class PerturbedInput {
  private:
   Node* node_;
   Buffer shared_;
-  Size shared_base_;
   Parameter parameter_;
   Tensor parameter_value_, region_, original_;
 };
@@ -78,15 +71,17 @@ class ScratchGradients {
     for (int i = 0; i < count; ++i) {
       Node* node = inputs[i].node();
       if (!node) continue;
-      saved_.emplace_back(node, node->gradient);
-      node->gradient = &node->own_gradient;
+      saved_.push_back({node, std::exchange(node->gradient, nullptr),
+                        std::exchange(node->parameter_gradient, false)});
     }
   }
   ~ScratchGradients() {
-    output_->own_gradient.release();
+    output_->release_gradient();
     for (std::size_t i = saved_.size(); i-- > 0;) {
-      saved_[i].first->own_gradient.release();
-      saved_[i].first->gradient = saved_[i].second;
+      Node* const node = saved_[i].node;
+      node->release_gradient();
+      node->gradient = saved_[i].gradient;
+      node->parameter_gradient = saved_[i].parameter_gradient;
     }
   }
   ScratchGradients(const ScratchGradients&) = delete;
@@ -94,7 +89,12 @@ class ScratchGradients {
 
  private:
   Node* output_;
-  std::vector<std::pair<Node*, Gradient*>> saved_;
+  struct Saved {
+    Node* node;
+    Gradient* gradient;
+    bool parameter_gradient;
+  };
+  std::vector<Saved> saved_;
 };
 
 /// The gradients that the operation's backward computes from `weights`, the gradient of its output.
@@ -398,4 +398,4 @@ CulpritSearch find_culprit(const Tape& tape, const std::vector<Variable>& leaves
   return Search(leaves, forward_end, options).run(tape);
 }
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

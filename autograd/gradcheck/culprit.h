@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 /// The result of a search for the operation to blame.
 struct CulpritSearch {
@@ -20,4 +20,4 @@ struct CulpritSearch {
 CulpritSearch find_culprit(const Tape& tape, const std::vector<Variable>& leaves,
                            const Operation* forward_end, const CheckOptions& options);
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-namespace hindsight {
+namespace hindsight::detail {
 namespace {
 
 constexpr double kFiner = 64;  // each further step is so much smaller, its rounding so much larger
@@ -224,4 +224,4 @@ CheckedElement compare_slope(const Probe& line, double analytic) {
   return look_closer(line, analytic, near, e);
 }
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

@@ -1,7 +1,7 @@
 #pragma once
 #include <hindsight/autograd/gradcheck/report.h>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 /// The rounding error of a function's values.
 class Rounding {
@@ -47,4 +47,4 @@ struct Probe {
 ///   jump: a side's slope grows as the step shrinks; the derivative may be that of the other side
 CheckedElement compare_slope(const Probe& line, double analytic);
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

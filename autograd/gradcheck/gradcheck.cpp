@@ -10,6 +10,8 @@
 namespace hindsight {
 namespace {
 
+using namespace detail;
+
 constexpr const char* kAllTogether = "all together";
 // The other point is this share of each element away, so that a reused gradient differs.
 constexpr double kMoved = 1e-3;

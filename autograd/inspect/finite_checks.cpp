@@ -71,7 +71,7 @@ void FiniteChecks::swept(const Operation& operation, bool in_memory) {
   const auto [inputs, count] = operation.inputs();
   for (int i = 0; i < count; ++i) {
     const Operand& input = inputs[i];
-    if (!input.needs_gradient() || input.node()->gradient->empty()) continue;
+    if (!input.needs_gradient() || !input.node()->has_gradient()) continue;
     const Tensor gradient = ReverseSweep::gradient(input);
     if (all_finite(gradient)) continue;
     const Finding found = first_of(gradient);
@@ -85,8 +85,8 @@ void FiniteChecks::swept(const Operation& operation, bool in_memory) {
 
 void FiniteChecks::flushed(const ParameterUse& use, bool) {
   Node* leaf = use.leaf;
-  if (!leaf->needs_gradient || leaf->gradient->empty()) return;
-  const Tensor gradient = leaf->gradient->read(leaf->shape, leaf->dtype);
+  if (!leaf->needs_gradient || !leaf->has_gradient()) return;
+  const Tensor gradient = leaf->gradient->read(leaf->shape(), leaf->dtype);
   if (all_finite(gradient)) return;
   const Finding found = first_of(gradient);
   fail<NonFiniteError>(

@@ -36,10 +36,11 @@ struct Part {
   bool regular;  // a rectangle; else it may be anywhere in the value
   Gradient::Rectangle place;
 
-  explicit Part(const Operand& operand) {
-    const Shape& whole = operand.node()->shape;
+  explicit Part(const Operand& operand) : Part(operand.node(), operand.layout()) {}
+  Part(const Node* node, const Layout& region) {
+    const Shape& whole = node->shape();
     const Size columns = whole.rank() == 0 ? 1 : std::max<Size>(1, whole.back());
-    regular = Gradient::rectangle_of(operand.layout(), columns, &place);
+    regular = Gradient::rectangle_of(region, columns, &place);
   }
   bool meets(const Part& other) const {
     return !regular || !other.regular || !place.disjoint(other.place);
@@ -51,11 +52,11 @@ std::vector<const Operation*> operations_before(const Variable& output, const Ta
   std::vector<const Operation*> all, result;
   for (const Operation* op = tape.oldest(); op; op = op->next()) all.push_back(op);
   std::unordered_map<const Node*, std::vector<Part>> read;
-  const auto reads = [&](const Operand& operand) {
-    std::vector<Part>& parts = read[operand.node()];
-    if (parts.empty() || operand.node()->in_parts) parts.emplace_back(operand);
+  const auto reads = [&](const Node* node, const Layout& region) {
+    std::vector<Part>& parts = read[node];
+    if (parts.empty() || node->in_parts) parts.emplace_back(node, region);
   };
-  reads(Operand(output, Operand::Save::nothing, tape.id()));
+  reads(output.node(), output.layout());
   std::reverse(all.begin(), all.end());
   for (const Operation* op : all) {
     const auto found = read.find(op->output().node());
@@ -66,7 +67,8 @@ std::vector<const Operation*> operations_before(const Variable& output, const Ta
     if (in_parts && std::none_of(found->second.begin(), found->second.end(), meets)) continue;
     result.push_back(op);
     for (int i = 0; i < op->inputs().second; ++i) {
-      if (op->inputs().first[i].node()) reads(op->inputs().first[i]);
+      const Operand& input = op->inputs().first[i];
+      if (input.node()) reads(input.node(), input.layout());
     }
   }
   std::reverse(result.begin(), result.end());
@@ -188,7 +190,7 @@ std::string Drawing::leaf_of(const Operand& input, const Operation& op, const st
       options_.fold_time && !input.recorded() && op.place().to_string() != op.place().modules();
   const std::string key =
       each_step ? fmt::format("{} {}", reader, i) : fmt::format("leaf {}", fmt::ptr(node));
-  const Shape& shape = each_step ? input.shape() : node->shape;
+  const Shape& shape = each_step ? input.shape() : node->shape();
   return name_of_leaf(key, input.recorded() ? "style=solid" : "style=dotted",
                       fmt::format("{}\n{}", input.recorded() ? "input" : "constant", shape));
 }

@@ -114,7 +114,7 @@ Profile::Row Profile::total() const {
 }
 
 std::string Profile::to_string() const {
-  Table table({"place", "operation", "count", "forward ms", "backward ms", "bytes"}, 2);
+  detail::Table table({"place", "operation", "count", "forward ms", "backward ms", "bytes"}, 2);
   for (const Row& row : rows()) table.add(cells_of(row));
   table.add_total(cells_of(total()));
   return table.to_string();

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 Table::Table(std::vector<std::string> titles, std::size_t left) : left_(left) {
   rows_.push_back(std::move(titles));
@@ -38,4 +38,4 @@ std::string Table::to_string() const {
   return text;
 }
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

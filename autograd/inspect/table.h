@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-namespace hindsight {
+namespace hindsight::detail {
 
 /// Rows of text in aligned columns: the first `left` columns are left-aligned, the others (numbers)
 /// right-aligned.
@@ -20,4 +20,4 @@ class Table {
   bool total_ = false;
 };
 
-}  // namespace hindsight
+}  // namespace hindsight::detail

@@ -96,7 +96,7 @@ std::string Trace::to_string() const {
   if (folded) titles.push_back("count");
   titles.push_back("bytes");
   if (timed) titles.push_back("forward ms");
-  Table table(titles, 3);
+  detail::Table table(titles, 3);
   const auto cells_of = [&](const TraceRow& row, const std::string& shapes) {
     std::vector<std::string> cells{row.op, row.place, shapes};
     if (folded) cells.push_back(fmt::format("{}", row.count));

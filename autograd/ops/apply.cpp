@@ -30,6 +30,18 @@ void check_gradient(const Operation& operation, int i, const Variable& gradient)
   }
 }
 
+void check_tangent(const Operation& operation, const Variable& tangent) {
+  const Operand& output = operation.output();
+  if (tangent.shape() != output.shape()) {
+    fail<ShapeError>("{}: its JVP function gave a tangent of shape {} for an output of shape {}",
+                     operation.name(), tangent.shape(), output.shape());
+  }
+  if (tangent.dtype() != output.node()->dtype) {
+    fail<DTypeError>("{}: its JVP function gave a {} tangent for an output that is {}",
+                     operation.name(), name(tangent.dtype()), name(output.node()->dtype));
+  }
+}
+
 void throw_not_differentiable(const Operation& operation) {
   fail<TapeError>(
       "{}: cannot be differentiated again: the gradient it adds to an input is not computed from "

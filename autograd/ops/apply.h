@@ -4,6 +4,7 @@
 #include <hindsight/autograd/tape/sweep.h>
 #include <hindsight/autograd/tape/tape.h>
 
+#include <type_traits>
 #include <vector>
 
 /// Operations that are not elementwise: a name, a forward and a backward function side by side.
@@ -11,6 +12,8 @@
 ///   return apply("sum", {x}, Save::nothing, Shape{}, x.dtype(),
 ///                [](Inputs in, const Tensor& out) { ... },                       // on Tensors
 ///                [](BackwardContext& ctx) { ctx.add(0, ...ctx.gradient...); });  // on Variables
+///
+/// A third function may give the Jacobian-vector product.
 namespace hindsight {
 
 /// Which values are saved for the backward function; others may be released.
@@ -20,18 +23,23 @@ enum class Save { nothing, inputs, output, all };
 class Inputs {
  public:
   Inputs(const Operand* operands, int count) : operands_(operands), count_(count) {}
+  Inputs(const Variable* variables, int count) : variables_(variables), count_(count) {}
   Tensor operator[](int i) const { return variable(i).value(); }
-  Variable variable(int i) const { return operands_[i].variable(); }
+  Variable variable(int i) const { return variables_ ? variables_[i] : operands_[i].variable(); }
   int count() const { return count_; }
 
  private:
-  const Operand* operands_;
+  const Operand* operands_ = nullptr;
+  const Variable* variables_ = nullptr;
   int count_;
 };
 
 /// Throws, naming the operation, unless the gradient for input i has its dtype and its shape, or
 /// one that the input broadcasts to.
 void check_gradient(const Operation& operation, int i, const Variable& gradient);
+
+/// Throws, naming the operation, unless the tangent has the dtype and the shape of the output.
+void check_tangent(const Operation& operation, const Variable& tangent);
 
 /// Throws TapeError: the gradients that the operation computes cannot be differentiated again.
 [[noreturn]] void throw_not_differentiable(const Operation& operation);
@@ -67,91 +75,120 @@ class BackwardContext {
   const Operand* operands_;
 };
 
+/// What a JVP function reads. Everything that it computes is recorded.
+class JvpContext {
+ public:
+  JvpContext(const ForwardSweep& sweep, const Operation& operation)
+      : sweep_(sweep), operation_(operation), operands_(operation.inputs().first) {}
+
+  Variable input(int i) const { return operands_[i].variable(); }     ///< its value only if saved
+  Variable output() const { return operation_.output().variable(); }  ///< its value only if saved
+  /// Of input i; empty if it is zero.
+  Variable tangent(int i) const { return sweep_.tangent(operands_[i]); }
+
+ private:
+  const ForwardSweep& sweep_;
+  const Operation& operation_;
+  const Operand* operands_;
+};
+
 namespace detail {
 
-template <class Forward, class Backward>
+/// Stands for a JVP function that is not given: the sweep transposes the backward function.
+struct NoJvp {};
+
+template <class Forward, class Backward, class Jvp>
 class StructuralOperation final : public Operation {
  public:
-  StructuralOperation(const char* name, const Variable* inputs, int count, Save save,
-                      std::uint64_t tape, const Forward& forward, const Backward& backward)
-      : name_(name),
-        count_(count),
-        memory_(static_cast<Size>(sizeof(Operand)) * count),
-        forward_(forward),
-        backward_(backward) {
+  StructuralOperation(const char* name, const Variable* inputs, int count, Save save, Tape& tape,
+                      const Forward& forward, const Backward& backward, const Jvp& jvp)
+      : name_(name), operands_(tape, count), forward_(forward), backward_(backward), jvp_(jvp) {
     const bool keep = save == Save::inputs || save == Save::all;
     for (int i = 0; i < count; ++i) {
-      new (operands() + i)
-          Operand(inputs[i], keep ? Operand::Save::value : Operand::Save::nothing, tape);
+      operands_[i] = Operand(inputs[i], keep ? Operand::Save::value : Operand::Save::nothing, tape);
     }
   }
-  ~StructuralOperation() override {
-    for (int i = 0; i < count_; ++i) operands()[i].~Operand();
-  }
   const char* name() const override { return name_; }
-  std::pair<const Operand*, int> inputs() const override { return {operands(), count_}; }
+  std::pair<const Operand*, int> inputs() const override {
+    return {operands_.data(), operands_.count()};
+  }
   void run() override {
     Node* node = output_.node();
-    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
-    forward_(Inputs(operands(), count_), output_.variable().value());
+    node->value = Buffer(node->bytes());
+    forward_(Inputs(operands_.data(), operands_.count()), output_.variable().value());
   }
   void backward(ReverseSweep& sweep) override {
     BackwardContext ctx(sweep, *this);
     backward_(ctx);
   }
+  void jvp(ForwardSweep& sweep) override {
+    if constexpr (kHasJvp) {
+      const Variable tangent = jvp_(JvpContext(sweep, *this));
+      if (!tangent) return;
+      check_tangent(*this, tangent);
+      sweep.set(output_, tangent);
+    } else {
+      sweep.transpose(*this);
+    }
+  }
+  bool jvp_reads_only_saved() const override { return kHasJvp; }
   void save_output(const Variable& output) { saved_output_ = output; }
 
  private:
-  Operand* operands() const { return memory_.data<Operand>(); }
+  static constexpr bool kHasJvp = !std::is_same_v<Jvp, NoJvp>;
 
   const char* name_;
-  int count_;
-  Buffer memory_;
+  Operands operands_;
   Forward forward_;
   Backward backward_;
+  Jvp jvp_;
   Variable saved_output_;
 };
 
 }  // namespace detail
 
 /// Computes an operation of `count` inputs into `output`, a new value, and records it when one of
-/// them is recorded.
-template <class Forward, class Backward>
+/// them is recorded. In forward mode, `jvp` returns the output's tangent, or an empty Variable for
+/// zeros; without it, the backward function is transposed. Like the backward function, `jvp` may
+/// read only saved values. ShapeError or DTypeError, naming the operation, if its tangent does not
+/// fit the output.
+template <class Forward, class Backward, class Jvp = detail::NoJvp>
 Variable apply(const char* name, const Variable* inputs, int count, Save save,
-               const Variable& output, const Forward& forward, const Backward& backward) {
+               const Variable& output, const Forward& forward, const Backward& backward,
+               const Jvp& jvp = {}) {
   Tape* tape = Tape::current();
   bool recorded = false;
   for (int i = 0; i < count; ++i) {
     check_given(name, inputs[i], i);
     recorded = recorded || (tape && inputs[i].node()->tape == tape->id());
   }
-  using Structural = detail::StructuralOperation<Forward, Backward>;
+  using Structural = detail::StructuralOperation<Forward, Backward, Jvp>;
   const OperationScope scope;
   if (recorded) {
     auto operation =
-        new_operation<Structural>(name, inputs, count, save, tape->id(), forward, backward);
-    forward(Inputs(operation->inputs().first, count), output.value());
+        new_operation<Structural>(*tape, name, inputs, count, save, *tape, forward, backward, jvp);
+    forward(Inputs(inputs, count), output.value());
     if (save == Save::output || save == Save::all) operation->save_output(output);
-    operation.release()->record_output(output);
+    record(std::move(operation), output);
   } else {
-    const Structural operation(name, inputs, count, Save::inputs, 0, forward, backward);
-    forward(Inputs(operation.inputs().first, count), output.value());
+    forward(Inputs(inputs, count), output.value());
   }
   scope.computed(name, output);
   return output;
 }
 
-template <class Forward, class Backward>
+template <class Forward, class Backward, class Jvp = detail::NoJvp>
 Variable apply(const char* name, std::initializer_list<Variable> inputs, Save save,
-               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward) {
+               const Shape& shape, DType dtype, const Forward& forward, const Backward& backward,
+               const Jvp& jvp = {}) {
   return apply(name, inputs.begin(), static_cast<int>(inputs.size()), save,
-               Variable::make(shape, dtype), forward, backward);
+               Variable::make(shape, dtype), forward, backward, jvp);
 }
 
-template <class Forward, class Backward>
+template <class Forward, class Backward, class Jvp = detail::NoJvp>
 Variable apply(const char* name, const Variable* inputs, int count, Save save, const Shape& shape,
-               DType dtype, const Forward& forward, const Backward& backward) {
-  return apply(name, inputs, count, save, Variable::make(shape, dtype), forward, backward);
+               DType dtype, const Forward& forward, const Backward& backward, const Jvp& jvp = {}) {
+  return apply(name, inputs, count, save, Variable::make(shape, dtype), forward, backward, jvp);
 }
 
 /// DTypeError naming `op` and both types unless they agree.

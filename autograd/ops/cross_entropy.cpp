@@ -28,14 +28,14 @@ T cross_entropy_row(const T* logits, Size classes, Size target, T* probabilities
 /// The loss of each row; saves the softmax for backward.
 class CrossEntropy final : public Operation {
  public:
-  CrossEntropy(const Variable& logits, const Indices& targets, std::uint64_t tape)
+  CrossEntropy(const Variable& logits, const Indices& targets, Tape& tape)
       : input_(logits, Operand::Save::nothing, tape), targets_(targets) {}
   const char* name() const override { return "cross_entropy"; }
   std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
   void run() override {
     const Tensor logits = input_.variable().value();
     Node* node = output_.node();
-    node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    node->value = Buffer(node->bytes());
     compute(logits, targets_, output_.variable().value(), &probabilities_);
   }
   void start(const Tensor& logits, const Tensor& losses) {
@@ -100,9 +100,10 @@ Variable row_losses(const Variable& logits, const Indices& targets) {
   const Variable losses{Tensor(targets.shape(), logits.dtype())};
   const OperationScope scope;
   if (logits.recorded()) {
-    auto operation = new_operation<CrossEntropy>(logits, targets, Tape::current()->id());
+    Tape& tape = *Tape::current();
+    auto operation = new_operation<CrossEntropy>(tape, logits, targets, tape);
     operation->start(logits.value(), losses.value());
-    operation.release()->record_output(losses);
+    record(std::move(operation), losses);
   } else {
     CrossEntropy::compute(logits.value(), targets, losses.value(), nullptr);
   }

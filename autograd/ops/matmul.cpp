@@ -16,9 +16,7 @@ namespace {
 Tensor right_side(const Operand& b, const Layout& layout, Size rows) {
   ParameterUse* use = rows > 1 ? use_of_transposed(b.node(), layout) : nullptr;
   if (use) return use->transposed();
-  Layout view = layout;
-  view.offset += b.node()->base;
-  return {b.node()->value, view, b.node()->dtype};
+  return {b.node()->value, layout, b.node()->dtype};
 }
 
 /// The two sides of a product.
@@ -49,10 +47,32 @@ void sum_rows(const Tensor& matrix, bool accumulate, T* to) {
   }
 }
 
+// Of output in a block, so that it fits the second-level cache together with the operands.
+constexpr Size kBlockBytes = 256 << 10;
+// In a block, because products of very few rows are slow.
+constexpr Size kLeastRows = 64;
+
+/// output = a b, plus `row` in each row unless it is empty: in blocks of rows, which are still in
+/// the second-level cache when the row is added.
+void multiply_and_add_row(const Tensor& a, const Tensor& b, const Tensor& row,
+                          const Tensor& output) {
+  std::byte* const to = output.buffer().data<std::byte>();
+  if (!row) return multiply_into(a, b, false, to, output.layout());
+  const Size rows = output.size(0), columns = output.size(1);
+  const Size row_bytes = std::max<Size>(1, columns) * bytes_of(output.dtype());
+  const Size block = std::max(kLeastRows, kBlockBytes / row_bytes);
+  for (Size first = 0; first < rows; first += block) {
+    const Size count = std::min(block, rows - first);
+    const Layout part = output.layout().slice(0, first, count);
+    multiply_into(a.view(a.layout().slice(0, first, count)), b, false, to, part);
+    copy(row, output.view(part), true);
+  }
+}
+
 /// y = a b for two matrices, plus an addend.
 class MatrixProduct final : public Operation {
  public:
-  MatrixProduct(const Factors& first, const Addend& addend, std::uint64_t tape) {
+  MatrixProduct(const Factors& first, const Addend& addend, Tape& tape) {
     factors(first.a, first.b, tape);
     if (addend.product) factors(addend.product->a, addend.product->b, tape);
     if (addend.row) {
@@ -70,20 +90,22 @@ class MatrixProduct final : public Operation {
 
   void run() override {
     Node* node = output_.node();
-    if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
-    if (has_row_) copy(row().variable().value(), output_.variable().value());
-    for (int i = 0; i < count_; ++i) {
-      const Operand &a = inputs_[2 * i], &b = inputs_[2 * i + 1];
-      multiply_into(a.variable().value(), right_side(b, b.layout(), a.shape()[0]),
-                    i > 0 || has_row_, node->value.data<std::byte>(), output_.layout());
+    if (!node->value) node->value = Buffer(node->bytes());
+    compute(output_.variable().value());
+  }
+  void compute(const Tensor& output) {
+    const auto right = [&](int i) {
+      return right_side(inputs_[2 * i + 1], inputs_[2 * i + 1].layout(), output.size(0));
+    };
+    multiply_and_add_row(inputs_[0].variable().value(), right(0),
+                         has_row_ ? row().variable().value() : Tensor(), output);
+    if (count_ == 2) {
+      multiply_into(inputs_[2].variable().value(), right(1), true,
+                    output.buffer().data<std::byte>(), output.layout());
     }
   }
-
-  void start(const Variable& output) {
-    output_ = Operand(output, Operand::Save::nothing, 0);
-    run();
-    output.node()->use = uses_[0];
-  }
+  /// Of the parameter whose product comes first; null if it is none.
+  ParameterUse* use() const { return uses_[0]; }
 
   void backward(ReverseSweep& sweep) override {
     const Variable recorded = sweep.recorded() ? sweep.gradient_variable(output_) : Variable();
@@ -112,11 +134,11 @@ class MatrixProduct final : public Operation {
   bool jvp_reads_only_saved() const override { return true; }
 
  private:
-  void factors(const Variable& a, const Variable& b, std::uint64_t tape) {
+  void factors(const Variable& a, const Variable& b, Tape& tape) {
     inputs_[2 * count_] = Operand(a, keep(b, tape), tape);
     inputs_[2 * count_ + 1] = Operand(b, keep(a, tape), tape);
     const Node* weight = b.node();
-    if (weight->tape == tape && weight->use && weight->use->leaf == weight) {
+    if (weight->tape == tape.id() && weight->use && weight->use->leaf == weight) {
       uses_[count_] = weight->use;
       weight->use->prepare(b.layout(), b.dtype());
     }
@@ -124,8 +146,8 @@ class MatrixProduct final : public Operation {
   }
 
   // One side's value is saved when the other side may need a gradient.
-  static Operand::Save keep(const Variable& other, std::uint64_t tape) {
-    return other.node()->tape == tape ? Operand::Save::value : Operand::Save::nothing;
+  static Operand::Save keep(const Variable& other, const Tape& tape) {
+    return other.node()->tape == tape.id() ? Operand::Save::value : Operand::Save::nothing;
   }
 
   static void add_left(const Operand& a, const Operand& b, const Tensor& gradient) {
@@ -160,20 +182,23 @@ class MatrixProduct final : public Operation {
 Variable matrix_product(const Factors& first, const Addend& addend = {}) {
   const Variable &a = first.a, &b = first.b;
   const Variable output = Variable::make_padded({a.size(0), b.size(1)}, a.dtype());
-  const Tape* tape = Tape::current();
+  Tape* tape = Tape::current();
   const auto on_tape = [&](const Variable& x) { return x.node()->tape == tape->id(); };
   const Factors* second = addend.product;
   const OperationScope scope;
   if (tape && (on_tape(a) || on_tape(b) || (second && (on_tape(second->a) || on_tape(second->b))) ||
                (addend.row && on_tape(*addend.row)))) {
-    auto product = new_operation<MatrixProduct>(first, addend, tape->id());
-    product->start(output);
-    product.release()->record_output(output);
+    auto product = new_operation<MatrixProduct>(*tape, first, addend, *tape);
+    product->compute(output.value());
+    output.node()->use = product->use();
+    record(std::move(product), output);
   } else {
-    std::byte* const to = output.node()->value.data<std::byte>();
-    if (addend.row) copy(addend.row->value(), output.value());
-    multiply_into(a.value(), b.value(), addend.row != nullptr, to, output.layout());
-    if (second) multiply_into(second->a.value(), second->b.value(), true, to, output.layout());
+    const Tensor row = addend.row ? addend.row->value() : Tensor();
+    multiply_and_add_row(a.value(), b.value(), row, output.value());
+    if (second) {
+      multiply_into(second->a.value(), second->b.value(), true,
+                    output.node()->value.data<std::byte>(), output.layout());
+    }
   }
   return output;
 }

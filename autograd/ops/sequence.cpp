@@ -8,24 +8,20 @@ namespace {
 
 class PutStep final : public Operation {
  public:
-  PutStep(const Variable& value, std::uint64_t tape)
-      : input_(value, Operand::Save::nothing, tape) {}
+  PutStep(const Variable& value, Tape& tape) : input_(value, Operand::Save::nothing, tape) {}
   const char* name() const override { return "put_step"; }
   std::pair<const Operand*, int> inputs() const override { return {&input_, 1}; }
   void run() override {
     Node* node = output_.node();
-    if (!node->value) node->value = Buffer(node->shape.elements() * bytes_of(node->dtype));
+    if (!node->value) node->value = Buffer(node->bytes());
     copy(input_.variable().value(), output_.variable().value());
   }
   void backward(ReverseSweep& sweep) override {
-    Node* node = input_.node();
-    const bool first = !sweep.recorded() && input_.needs_gradient() &&
-                       node->gradient == &node->own_gradient && !node->use &&
-                       node->gradient->empty() && input_.layout() == Layout(node->shape);
     // The step's gradient is final here. Unless the sequence's is read afterwards, the value's may
     // use the same memory and accumulate there.
-    if (first && !output_.node()->keep_gradient && !output_.node()->gradient->shared())
-      return node->gradient->adopt(ReverseSweep::gradient(output_));
+    if (!sweep.recorded() && input_.needs_gradient() && input_.may_adopt_gradient() &&
+        !output_.node()->keep_gradient && !output_.node()->gradient->shared())
+      return input_.node()->made_gradient().adopt(ReverseSweep::gradient(output_));
     sweep.add(input_, sweep.gradient_variable(output_));
   }
   void jvp(ForwardSweep& sweep) override {
@@ -38,10 +34,13 @@ class PutStep final : public Operation {
 };
 
 void record_step(const Variable& value, const Variable& step) {
-  new_operation<PutStep>(value, Tape::current()->id()).release()->record_output(step);
+  Tape& tape = *Tape::current();
+  record(new_operation<PutStep>(tape, value, tape), step);
 }
 
 }  // namespace
+
+namespace detail {
 
 Variable empty_sequence(const Shape& shape, DType dtype) {
   const Variable whole(Tensor::zeros(shape, dtype));
@@ -57,6 +56,8 @@ void put_part(const Variable& place, const Variable& value) {
   record_step(value, place);
   place.node()->computed = false;  // no operation computes the zeros between the parts
 }
+
+}  // namespace detail
 
 Sequence::Sequence(Size steps) : steps_(steps) {
   if (steps < 0 || steps > INT32_MAX)

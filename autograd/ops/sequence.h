@@ -27,9 +27,13 @@ class Sequence {
   bool constants_ = false;  // whether some of them are constants
 };
 
+namespace detail {
+
 /// Zeros whose parts put_part may write.
 Variable empty_sequence(const Shape& shape, DType dtype);
 /// Copies `value` to `place`, a part of an empty_sequence that has not been put before.
 void put_part(const Variable& place, const Variable& value);
+
+}  // namespace detail
 
 }  // namespace hindsight

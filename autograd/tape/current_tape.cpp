@@ -1,13 +1,9 @@
 #include <hindsight/autograd/tape/tape.h>
 
-#include <atomic>
 #include <mutex>
 
 namespace hindsight {
 namespace {
-
-// Constant-initialised and without a destructor, because every operation reads it.
-thread_local std::atomic<Tape*> current_tape{nullptr};
 
 // Guards the lists of all threads: a tape may be destroyed on another thread than it was made on.
 std::mutex lists;
@@ -21,7 +17,7 @@ class ThreadTapes {
     thread_local ThreadTapes tapes;
     return tapes;
   }
-  ThreadTapes() : current_(current_tape) {}
+  ThreadTapes() : current_(Tape::of_thread_) {}
   ~ThreadTapes() {
     const std::lock_guard<std::mutex> lock(lists);
     for (Tape::Current* entry = newest_; entry; entry = entry->older_) entry->thread_ = nullptr;
@@ -54,8 +50,6 @@ class ThreadTapes {
   Tape::Current* newest_ = nullptr;
   std::atomic<Tape*>& current_;
 };
-
-Tape* Tape::current() { return current_tape.load(std::memory_order_relaxed); }
 
 Tape::Current::Current(Tape* tape) : tape_(tape), thread_(&ThreadTapes::here()) {
   thread_->add(this);

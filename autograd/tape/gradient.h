@@ -46,6 +46,13 @@ class Gradient {
     buffer_ = std::move(buffer);
     offset_ = offset;
   }
+  /// Memory for a whole value of `bytes` bytes; only when there is none. Marks it written.
+  Target first_target(Size bytes) {
+    buffer_ = Buffer(bytes);
+    offset_ = 0;
+    full_ = true;
+    return {buffer_.data<std::byte>(), false};
+  }
   /// Memory for `region` of a value of shape `whole`; marks it written.
   Target target(const Layout& region, const Shape& whole, DType dtype);
   /// Whether this gradient can share the memory of `lender` (copy-on-write), starting `shift` bytes

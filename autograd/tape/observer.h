@@ -10,7 +10,7 @@ class Observer {
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
   /// The innermost active observer of this thread, or null; outer() is the next one outwards.
-  static Observer* current();
+  static Observer* current() { return innermost_; }
   Observer* outer() const { return outer_; }
 
   /// An operation starts to compute, forward or backward; ended() matches the innermost start.
@@ -35,6 +35,8 @@ class Observer {
   virtual ~Observer();
 
  private:
+  static inline thread_local Observer* innermost_ = nullptr;
+
   Observer* outer_;
 };
 

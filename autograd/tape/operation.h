@@ -1,4 +1,5 @@
 #pragma once
+#include <hindsight/autograd/tape/arena.h>
 #include <hindsight/autograd/tape/scope.h>
 #include <hindsight/autograd/tape/variable.h>
 
@@ -11,22 +12,16 @@ class ReverseSweep;
 class ForwardSweep;
 
 /// An operation's reference to one of its inputs or its output: the node, for its gradient, and its
-/// value if backward reads it.
+/// value if backward reads it. That of an absent operand has no node and an empty layout.
 class Operand {
  public:
   enum class Save { nothing, value };
 
   Operand() = default;
-  Operand(const Variable& variable, Save save, std::uint64_t tape)
-      : node_(variable.node()),
-        layout_(variable.layout()),
-        // With create_graph, released values are recomputed from the leaves, so values that no
-        // operation computes must be held.
-        holds_(save == Save::value || !(node_->computed && node_->tape == tape)),
-        recorded_(node_->tape == tape) {
-    node_->add_record();
-    if (holds_) node_->add_handle();
-  }
+  /// An input of an operation of `tape`.
+  Operand(const Variable& variable, Save save, Tape& tape);
+  /// The output of an operation of `tape`, which computes it.
+  static Operand output(const Variable& variable, Tape& tape);
   Operand(const Operand&) = delete;
   Operand& operator=(Operand&& other) noexcept {
     std::swap(node_, other.node_);
@@ -38,32 +33,61 @@ class Operand {
   Operand(Operand&& other) noexcept { *this = std::move(other); }
   ~Operand() {
     if (!node_) return;
+    if (!whole()) Arena::release(const_cast<Layout*>(layout_));
     if (holds_) node_->drop_handle();  // the record dropped next still holds the node
     node_->drop_record();
   }
 
   Node* node() const { return node_; }
-  const Layout& layout() const { return layout_; }
-  const Shape& shape() const { return layout_.shape; }
+  const Layout& layout() const { return *layout_; }
+  const Shape& shape() const { return layout_->shape; }
+  /// Not a part or another view of the node's value.
+  bool whole() const { return node_ && layout_ == &node_->layout; }
   bool recorded() const { return recorded_; }  ///< on the operation's tape, not a constant
-  bool needs_gradient() const {
-    return recorded_ && node_->needs_gradient;
-  }  ///< the current sweep computes its gradient
-  Variable variable() const { return Variable(node_, layout_); }
+  /// Whether the current sweep computes its gradient.
+  bool needs_gradient() const { return recorded_ && node_->needs_gradient; }
+  /// Whether its gradient is still empty and may take over memory that another computed.
+  bool may_adopt_gradient() const {
+    return whole() && !node_->parameter_gradient && !node_->use && !node_->has_gradient();
+  }
+  Variable variable() const { return node_ ? Variable(node_, *layout_) : Variable(); }
   /// Element 0 of the view's value.
   template <class T>
   T* data() const {
-    return node_->value.data<T>() + node_->base + layout_.offset;
+    return node_->value.data<T>() + layout_->offset;
   }
 
  private:
+  Operand(const Variable& variable, bool holds, bool recorded, Tape& tape);
+
+  static inline const Layout kAbsent{};
+
   Node* node_ = nullptr;
-  Layout layout_;
+  const Layout* layout_ = &kAbsent;  // the node's, or the view's own in the tape's arena
   bool holds_ = false;
   bool recorded_ = false;
 };
 
-/// One recorded step, in pooled memory, owned by its tape.
+/// The operands of an operation, if their number is known only when it is recorded.
+class Operands {
+ public:
+  Operands(Tape& tape, int count);  ///< absent ones
+  Operands(const Operands&) = delete;
+  Operands& operator=(const Operands&) = delete;
+  ~Operands();
+
+  Operand* data() { return data_; }
+  const Operand* data() const { return data_; }
+  int count() const { return count_; }
+  Operand& operator[](int i) { return data_[i]; }
+  const Operand& operator[](int i) const { return data_[i]; }
+
+ private:
+  Operand* data_;
+  int count_;
+};
+
+/// One recorded step, in its tape's arena, owned by the tape.
 class Operation {
  public:
   /// While active, a sweep is within the operation's backward function. Throws TapeError if another
@@ -82,8 +106,11 @@ class Operation {
     Operation& operation_;
   };
 
-  static void* operator new(std::size_t bytes) { return pool::allocate(bytes, 0); }
-  static void operator delete(void* block, std::size_t bytes) { pool::release(block, bytes, 0); }
+  static void* operator new(std::size_t bytes, Arena& arena, std::size_t alignment) {
+    return arena.allocate(bytes, alignment);
+  }
+  static void operator delete(void* block) { Arena::release(block); }
+  static void operator delete(void* block, Arena&, std::size_t) { Arena::release(block); }
 
   virtual ~Operation() = default;
   virtual const char* name() const = 0;
@@ -108,9 +135,6 @@ class Operation {
   const Operation* previous() const { return previous_; }  ///< the one before it, null at the start
   /// Bytes saved for backward, not counting values held as Variables.
   virtual Size saved_bytes() const { return 0; }
-  /// Appends the operation, which computed `output`, to the current tape. The tape owns it from
-  /// then on.
-  void record_output(const Variable& output);
 
  protected:
   Operand output_;
@@ -118,6 +142,7 @@ class Operation {
  private:
   friend class Tape;
   friend class TangentSweep;
+  friend void record(std::unique_ptr<Operation> operation, const Variable& output);
   [[noreturn]] void fail_in_progress() const;
 
   ScopePath place_;
@@ -126,12 +151,8 @@ class Operation {
   bool in_progress_ = false;  // a sweep is within its backward function
 };
 
-/// An operation not yet on a tape; owned by the caller, so that an exception before
-/// `release()->record_output(...)` destroys it.
-template <class Op, class... Args>
-std::unique_ptr<Op> new_operation(Args&&... args) {
-  static_assert(alignof(Op) <= pool::kAlignment);
-  return std::make_unique<Op>(std::forward<Args>(args)...);
-}
+/// Appends an operation, which was made for the current tape and computed `output`, to it. If this
+/// throws (std::bad_alloc), the operation is destroyed and the tape is as before.
+void record(std::unique_ptr<Operation> operation, const Variable& output);
 
 }  // namespace hindsight

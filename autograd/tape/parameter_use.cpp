@@ -23,6 +23,8 @@ Size batch_capacity(Size inputs, Size outputs, DType dtype) {
 
 }  // namespace
 
+namespace detail {
+
 void RowBatch::start(Size columns, DType dtype, Size capacity) {
   columns_ = columns;
   dtype_ = dtype;
@@ -95,27 +97,42 @@ Tensor RowBatch::matrix() const {
   return {rows_buffer_, layout, dtype_};
 }
 
+}  // namespace detail
+
 void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
                          const Tensor& gradient) {
   const std::array<int, kMaxRank> flip{1, 0};
   // The gradient of a transposed view is written in the order of the memory it is a view of.
   const bool transposed = weight.stride(0) == 1 && weight.stride(1) != 1;
   const Tensor left = input.view(input.layout().permute(flip));
+  Gradient& whole = node->made_gradient();
   if (!fits_blas(weight)) {
     Tensor product(weight.shape, gradient.dtype());
     multiply_into(left, gradient, false, product.buffer().data<std::byte>(), product.layout());
-    const Gradient::Target to = node->gradient->target(weight, node->shape, node->dtype);
-    return copy(product, node->gradient->memory(weight, node->dtype), to.accumulate);
+    const Gradient::Target to = whole.target(weight, node->shape(), node->dtype);
+    return copy(product, whole.memory(weight, node->dtype), to.accumulate);
   }
   const Gradient::Target to =
-      node->gradient->target(transposed ? weight.permute(flip) : weight, node->shape, node->dtype);
+      whole.target(transposed ? weight.permute(flip) : weight, node->shape(), node->dtype);
   multiply_into(left, gradient, to.accumulate, to.base, weight);
+}
+
+void ParameterUse::attach_gradient() {
+  leaf->release_gradient();
+  leaf->gradient = &parameter.data()->gradient;
+  leaf->parameter_gradient = true;
+}
+
+void ParameterUse::detach_gradient() {
+  if (!leaf->parameter_gradient) return;
+  leaf->gradient = nullptr;
+  leaf->parameter_gradient = false;
 }
 
 const Tensor& ParameterUse::transposed() {
   const std::uint64_t now = parameter.data()->version;
   if (!transposed_ || transposed_version_ != now) {
-    const Tensor value = Variable(leaf, Layout(leaf->shape)).value();
+    const Tensor value = Variable(leaf, leaf->layout).value();
     const Size rows = value.size(0), columns = value.size(1);
     transposed_ = Variable::make_padded({columns, rows}, value.dtype()).value();
     dispatch(value.dtype(), [&](auto zero) {
@@ -129,11 +146,12 @@ const Tensor& ParameterUse::transposed() {
 }
 
 ParameterUse* use_of_transposed(const Node* node, const Layout& layout) {
-  if (!node->use || node->use->leaf != node || node->shape.rank() != 2 || layout.rank() != 2)
+  const Shape& shape = node->shape();
+  if (!node->use || node->use->leaf != node || shape.rank() != 2 || layout.rank() != 2)
     return nullptr;
-  const bool transposed = layout.shape[0] == node->shape[1] && layout.shape[1] == node->shape[0] &&
-                          layout.stride(0) == 1 && layout.stride(1) == node->shape[1] &&
-                          layout.offset == 0 && node->shape[0] > 1 && node->shape[1] > 1;
+  const bool transposed = layout.shape[0] == shape[1] && layout.shape[1] == shape[0] &&
+                          layout.stride(0) == 1 && layout.stride(1) == shape[1] &&
+                          layout.offset == 0 && shape[0] > 1 && shape[1] > 1;
   return transposed ? node->use : nullptr;
 }
 

@@ -3,6 +3,8 @@
 
 namespace hindsight {
 
+namespace detail {
+
 /// Rows of matrices collected by a reverse sweep: since it runs from the last time step to the
 /// first, each matrix is placed before the previous one. Rows that are already at evenly spaced
 /// places in memory in that order are referred to; others are copied to a block. Columns, strides
@@ -38,6 +40,8 @@ class RowBatch {
   Size block_free_ = 0;  // rows of it not yet provided
 };
 
+}  // namespace detail
+
 /// What a tape stores for a parameter that it uses: the leaf, a transposed copy, and the operands
 /// of products whose weight gradient is deferred. One product over many time steps is several times
 /// faster than one for each (the steps' gradients are placed one after the other for it).
@@ -46,6 +50,11 @@ struct ParameterUse {
   std::uint64_t version = 0;  ///< the parameter's when the tape first used it
   Node* leaf = nullptr;
   ParameterUse* next = nullptr;
+
+  /// From here on, sweeps add to the parameter's gradient.
+  void attach_gradient();
+  /// From here on, sweeps add to a gradient of the leaf's own.
+  void detach_gradient();
 
   /// The parameter with rows and columns exchanged; cached until the parameter changes.
   const Tensor& transposed();
@@ -67,7 +76,7 @@ struct ParameterUse {
   Tensor transposed_;
   std::uint64_t transposed_version_ = 0;
   Layout weight_;
-  RowBatch inputs_, gradients_;
+  detail::RowBatch inputs_, gradients_;
 };
 
 /// The parameter that an operand is, or is a view of; otherwise null.

@@ -17,15 +17,16 @@ void ReverseSweep::through(Operation& operation) {
 
 Gradient::Target ReverseSweep::target(const Operand& input) {
   Node* node = input.node();
-  if (node->use && node->use->leaf != node && !node->gradient->allocated()) {
-    node->use->place_gradient(node->gradient, node->shape);
-  }
-  return node->gradient->target(input.layout(), node->shape, node->dtype);
+  Gradient& whole = node->made_gradient();
+  if (node->use && node->use->leaf != node && !whole.allocated())
+    node->use->place_gradient(&whole, node->shape());
+  if (input.whole() && !whole.allocated()) return whole.first_target(node->bytes());
+  return whole.target(input.layout(), node->shape(), node->dtype);
 }
 
 Tensor ReverseSweep::gradient(const Operand& output) {
-  const Node* node = output.node();
-  return node->gradient->read(output.layout(), node->shape, node->dtype);
+  Node* node = output.node();
+  return node->made_gradient().read(output.layout(), node->shape(), node->dtype);
 }
 
 std::unique_ptr<ForwardSweep> ReverseSweep::forward() const { return nullptr; }
@@ -43,12 +44,11 @@ void MemorySweep::add(const Operand& input, const Variable& gradient) {
     return add(input, Variable(sum_to(gradient.value(), input.shape())));
   Node* node = input.node();
   // The first gradient of a whole value is adopted without a copy if nothing else refers to it.
-  const bool whole = input.layout() == Layout(node->shape);
-  if (whole && node->gradient == &node->own_gradient && !node->use && node->gradient->empty() &&
-      gradient.node()->handles == 1 && gradient.layout().contiguous()) {
+  if (input.may_adopt_gradient() && gradient.node()->handles == 1 &&
+      gradient.layout().contiguous()) {
     const Tensor values = gradient.value();
     gradient.node()->value.reset();
-    if (values.buffer().unique()) return node->gradient->adopt(values);
+    if (values.buffer().unique()) return node->made_gradient().adopt(values);
     gradient.node()->value = values.buffer();
   }
   const Gradient::Target to = target(input);

@@ -56,7 +56,7 @@ class MemorySweep final : public ReverseSweep {
   void add(const Operand& input, const Variable& gradient) override;
   bool reached(const Operation& operation) const override {
     const Node* node = operation.output().node();
-    return node->needs_gradient && !node->gradient->empty();
+    return node->needs_gradient && node->has_gradient();
   }
 };
 

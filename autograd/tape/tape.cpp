@@ -4,18 +4,12 @@
 #include <hindsight/autograd/tape/tape.h>
 #include <hindsight/autograd/tensor/on_exit.h>
 
-#include <algorithm>
 #include <atomic>
 
 namespace hindsight {
 namespace {
 
 std::atomic<std::uint64_t> next_id{1};
-
-std::size_t slot_of(const Parameter::Data* data, std::size_t slots) {
-  const auto bits = reinterpret_cast<std::uintptr_t>(data) >> 4;
-  return (bits * 0x9E3779B97F4A7C15u >> 32) & (slots - 1);
-}
 
 }  // namespace
 
@@ -48,14 +42,13 @@ void Tape::clear() {
   while (uses_) {
     ParameterUse* use = uses_;
     uses_ = use->next;
-    use->leaf->gradient = &use->leaf->own_gradient;
+    use->detach_gradient();
     use->leaf->use = nullptr;
     use->leaf->drop_handle();
     use->~ParameterUse();
     pool::release(use, sizeof(ParameterUse), 0);
   }
-  table_.reset();
-  slots_ = filled_ = 0;
+  use_of_.clear();
   id_ = next_id.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -75,38 +68,20 @@ void Tape::drop(Operation* operation) {
 
 Variable Tape::watch(const Tensor& value) {
   if (!value) fail("watch: the Tensor is empty");
-  const Tensor dense = value.dense();
-  Node* node = Node::make(dense.dtype(), dense.shape());
+  const Tensor dense = value.layout() == Layout(value.shape()) ? value : value.contiguous_copy();
+  Node* node = Node::make(dense.dtype(), dense.layout());
   node->value = dense.buffer();
-  node->base = dense.layout().offset;
   node->tape = id_;
   node->needs_gradient = true;
-  return {node, Layout(dense.shape())};
+  return {node, node->layout};
 }
 
 ParameterUse& Tape::use_of(const Parameter& parameter) {
-  const auto index = [&] { return table_.data<ParameterUse*>(); };
-  const auto insert = [&](ParameterUse* use) {
-    std::size_t i = slot_of(use->parameter.data(), slots_);
-    while (index()[i]) i = (i + 1) & (slots_ - 1);
-    index()[i] = use;
-  };
-  if (slots_) {
-    for (std::size_t i = slot_of(parameter.data(), slots_); index()[i];
-         i = (i + 1) & (slots_ - 1)) {
-      if (index()[i]->parameter.data() == parameter.data()) return *index()[i];
-    }
-  }
-  // Allocations come first: if one throws, the parameter is not yet on the tape.
+  ParameterUse*& known = use_of_[parameter.data()];
+  if (known) return *known;
+  // Allocations come first: if one throws, the entry stays null, and the parameter is not on the
+  // tape.
   const Variable leaf = watch(parameter.value());
-  if (2 * (filled_ + 1) > slots_) {
-    const std::size_t slots = slots_ ? 2 * slots_ : 32;
-    Buffer table(static_cast<Size>(slots * sizeof(ParameterUse*)));
-    std::fill_n(table.data<ParameterUse*>(), slots, nullptr);
-    table_ = std::move(table);
-    slots_ = slots;
-    for (ParameterUse* use = uses_; use; use = use->next) insert(use);
-  }
   auto* use = new (pool::allocate(sizeof(ParameterUse), 0)) ParameterUse;
   use->parameter = parameter;
   use->version = parameter.data()->version;
@@ -114,11 +89,8 @@ ParameterUse& Tape::use_of(const Parameter& parameter) {
   use->leaf = leaf.node();
   use->leaf->add_handle();
   use->leaf->use = use;
-  use->leaf->gradient = &parameter.data()->gradient;
-  uses_ = use;
-  ++filled_;
-  insert(use);
-  return *use;
+  use->attach_gradient();
+  return *(known = uses_ = use);
 }
 
 void Tape::check_output(const char* op, const Variable& output) const {
@@ -178,7 +150,7 @@ void Tape::backward(const Variable& loss) {
   }};
   const Busy busy(*this);
   MemorySweep sweep(ReverseSweep::After::use_up);
-  sweep.add(Operand(loss, Operand::Save::nothing, id_),
+  sweep.add(Operand(loss, Operand::Save::nothing, *this),
             Variable(Tensor::full(loss.shape(), 1, loss.dtype())));
   backward_to(nullptr);
   flush();
@@ -194,7 +166,7 @@ void Tape::backward_to(const Operation* before) {
     node->add_record();
     node->used_up = true;
     drop(&op);
-    if (node->records == 1) node->own_gradient.release();  // no other operation refers to it
+    if (node->records == 1) node->release_gradient();  // no other operation refers to it
     node->drop_record();
   });
 }

@@ -1,6 +1,8 @@
 #pragma once
 #include <hindsight/autograd/tape/sweep.h>
 
+#include <atomic>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -35,8 +37,9 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  /// An input with this value, with respect to which derivatives can be computed. Error if `value`
-  /// is empty.
+  /// An input with this value, with respect to which derivatives can be computed. It shares the
+  /// memory of a row-major `value` that starts where its buffer starts, and copies any other. Error
+  /// if `value` is empty.
   Variable watch(const Tensor& value);
 
   /// Adds the derivative of a recorded scalar to the gradient of every parameter it depends on,
@@ -73,7 +76,8 @@ class Tape {
 
   Size operations() const { return count_; }  ///< recorded and not yet freed
 
-  static Tape* current();  ///< of the calling thread; null if it records nothing
+  /// That of the calling thread; null if it records nothing.
+  static Tape* current() { return of_thread_.load(std::memory_order_relaxed); }
 
   /// While active, `tape` is the current tape of the thread that created this; if null, the thread
   /// records nothing. The newest active one decides; they may be destroyed in any order and on any
@@ -103,6 +107,7 @@ class Tape {
   // For operations ---------------------------------------------------------------------------
 
   std::uint64_t id() const { return id_; }
+  Arena& arena() { return arena_; }  ///< of operations and their operands
   void append(Operation* operation);
   const Operation* oldest() const { return first_; }  ///< Operation::next() leads to the others
   /// Sweeps the operations recorded after `before`, newest first, and frees each one; records
@@ -151,6 +156,7 @@ class Tape {
 
  private:
   friend class TangentSweep;
+  friend class ThreadTapes;
   class SetAside;
 
   void drop(Operation* operation);
@@ -165,8 +171,7 @@ class Tape {
   bool used_up(const Variable& output) const;
   void seed(ReverseSweep& sweep, std::size_t i, const Variable& output,
             const GradientOptions& options);
-  Variable result(ReverseSweep& sweep, std::size_t i, const Variable& input,
-                  bool throw_if_unused) const;
+  Variable result(ReverseSweep& sweep, std::size_t i, const Variable& input, bool throw_if_unused);
   template <class Passed>
   void sweep_back(ReverseSweep& sweep, Operation* from, const Operation* before, Passed&& passed);
   template <class Reads>
@@ -182,17 +187,54 @@ class Tape {
   void check_directions(const std::vector<Variable>& inputs,
                         const std::vector<Variable>& directions) const;
 
+  // Atomic, because a tape may be destroyed on another thread; without a destructor, because every
+  // operation reads it.
+  static inline thread_local std::atomic<Tape*> of_thread_{nullptr};
+
+  Arena arena_;  // destroyed last
   std::uint64_t id_;
   int busy_ = 0;  // number of active Busy
   Operation* first_ = nullptr;
   Operation* last_ = nullptr;
   Size count_ = 0;
   ParameterUse* uses_ = nullptr;  // linked list
-  Buffer table_;                  // open-addressed index of uses_ by parameter
-  std::size_t slots_ = 0, filled_ = 0;
+  std::unordered_map<const Parameter::Data*, ParameterUse*, std::hash<const Parameter::Data*>,
+                     std::equal_to<const Parameter::Data*>,
+                     pool::Allocator<std::pair<const Parameter::Data* const, ParameterUse*>>>
+      use_of_;
   std::vector<Variable> restored_;  // values recomputed for a recorded or forward sweep
   Current current_{this};
 };
+
+inline Operand::Operand(const Variable& variable, bool holds, bool recorded, Tape& tape)
+    : node_(variable.node()), holds_(holds), recorded_(recorded) {
+  if (variable.layout() == node_->layout) {
+    layout_ = &node_->layout;
+  } else {
+    layout_ = new (tape.arena().allocate(sizeof(Layout))) Layout(variable.layout());
+  }
+  node_->add_record();
+  if (holds_) node_->add_handle();
+}
+
+// With create_graph, released values are recomputed from the leaves, so values that no operation
+// computes are held.
+inline Operand::Operand(const Variable& variable, Save save, Tape& tape)
+    : Operand(
+          variable,
+          save == Save::value || !(variable.node()->computed && variable.node()->tape == tape.id()),
+          variable.node()->tape == tape.id(), tape) {}
+
+inline Operand Operand::output(const Variable& variable, Tape& tape) {
+  return {variable, false, true, tape};
+}
+
+/// An operation for `tape`, not yet recorded; owned by the caller, so that an exception before
+/// record() destroys it.
+template <class Op, class... Args>
+std::unique_ptr<Op> new_operation(Tape& tape, Args&&... args) {
+  return std::unique_ptr<Op>(new (tape.arena(), alignof(Op)) Op(std::forward<Args>(args)...));
+}
 
 /// The reverse sweep: every operation from `from` back to the one after `before` propagates the
 /// gradient of its output, if it has one. Then `passed` is called with the operation and whether

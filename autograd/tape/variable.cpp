@@ -5,14 +5,21 @@
 
 namespace hindsight {
 
-Node* Node::make(DType dtype, const Shape& shape) {
-  Node* node = new (pool::allocate(sizeof(Node), 0)) Node;
-  node->dtype = dtype;
-  node->shape = shape;
-  return node;
+static_assert(sizeof(Node) <= 128, "a node fits two cache lines");
+
+Node* Node::make(DType dtype, const Layout& layout) {
+  return new (pool::allocate(sizeof(Node), 0)) Node(dtype, layout);
+}
+
+void Node::make_gradient() { gradient = new (pool::allocate(sizeof(Gradient), 0)) Gradient; }
+
+void Node::free_gradient() {
+  gradient->~Gradient();
+  pool::release(std::exchange(gradient, nullptr), sizeof(Gradient), 0);
 }
 
 void Node::destroy(Node* node) {
+  node->release_gradient();
   if (node->contributions) clear_contributions(node);
   node->~Node();
   pool::release(node, sizeof(Node), 0);
@@ -31,8 +38,8 @@ void throw_empty_input(const char* op, int input) {
 
 Variable Variable::make(const Shape& shape, DType dtype) {
   const Layout layout(shape);  // first, because it throws for too many elements
-  const Variable result(Node::make(dtype, shape), layout);
-  result.node()->value = Buffer(shape.elements() * bytes_of(dtype));
+  const Variable result(Node::make(dtype, layout), layout);
+  result.node()->value = Buffer(result.node()->bytes());
   return result;
 }
 
@@ -46,7 +53,7 @@ Variable Variable::make_padded(const Shape& shape, DType dtype) {
 
 Variable::Variable(const Tensor& value) : layout_(value.layout()) {
   if (!value) fail("Variable: the Tensor is empty");
-  node_ = Node::make(value.dtype(), value.shape());
+  node_ = Node::make(value.dtype(), value.layout());
   node_->value = value.buffer();
   node_->add_handle();
 }
@@ -54,7 +61,8 @@ Variable::Variable(const Tensor& value) : layout_(value.layout()) {
 Variable::Variable(const Parameter& parameter) {
   parameter.check_given("Variable");
   if (Tape* tape = Tape::current()) {
-    *this = Variable(tape->use_of(parameter).leaf, Layout(parameter.shape()));
+    Node* const leaf = tape->use_of(parameter).leaf;
+    *this = Variable(leaf, leaf->layout);
   } else {
     *this = Variable(parameter.value());
   }

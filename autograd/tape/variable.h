@@ -17,26 +17,41 @@ struct Contribution;
 /// node itself lives while an operation refers to its gradient. Counts are not atomic: a node
 /// belongs to one thread.
 struct Node {
+  Node(DType type, const Layout& whole) : dtype(type), layout(whole) {}
+
   std::uint32_t handles = 0;  ///< Variables, and operations that need the value
   std::uint32_t records = 0;  ///< operations (and the tape) that refer to the gradient
   std::uint64_t tape = 0;     ///< id of the tape it was recorded on, 0 for a constant
-  DType dtype = DType::f32;
-  bool computed = false;        ///< an operation of the tape can recompute the value
-  bool in_parts = false;        ///< several operations compute it, each a part
-  bool needs_gradient = false;  ///< the current sweep computes its gradient
-  bool keep_gradient = false;   ///< the sweep's caller reads the gradient afterwards
-  bool used_up = false;         ///< a sweep has freed an operation that computed it
-  bool visited = false;         ///< mark of a pass over the tape, which clears it at its end
-  Shape shape;                  ///< of the whole value
-  Buffer value;                 ///< empty once released
-  Size base = 0;                ///< position of the value in its buffer, in elements
-  Gradient own_gradient;
-  Gradient* gradient = &own_gradient;     ///< or the parameter's
+  DType dtype;
+  bool computed = false;            ///< an operation of the tape can recompute the value
+  bool in_parts = false;            ///< several operations compute it, each a part
+  bool needs_gradient = false;      ///< the current sweep computes its gradient
+  bool keep_gradient = false;       ///< the sweep's caller reads the gradient afterwards
+  bool parameter_gradient = false;  ///< `gradient` is a parameter's, not the node's own
+  bool used_up = false;             ///< a sweep has freed an operation that computed it
+  bool visited = false;             ///< mark of a pass over the tape, which clears it at its end
+  /// Of the whole value: row-major from the start of the buffer, or that of its Tensor if constant.
+  Layout layout;
+  Buffer value;                           ///< empty once released
+  Gradient* gradient = nullptr;           ///< null until something is added
   Contribution* contributions = nullptr;  ///< instead of memory, in a recorded sweep
   ParameterUse* use = nullptr;            ///< of a parameter's leaf, and of products with it
 
-  static Node* make(DType dtype, const Shape& shape);
+  static Node* make(DType dtype, const Layout& layout);
   static void destroy(Node* node);
+
+  const Shape& shape() const { return layout.shape; }
+  Size bytes() const { return layout.shape.elements() * bytes_of(dtype); }  ///< of the whole value
+
+  bool has_gradient() const { return gradient && !gradient->empty(); }
+  /// The gradient, which is empty if nothing has been added.
+  Gradient& made_gradient() {
+    if (!gradient) make_gradient();
+    return *gradient;
+  }
+  void release_gradient() {  ///< of the node's own
+    if (gradient && !parameter_gradient) free_gradient();
+  }
 
   void add_handle() { ++handles; }
   void drop_handle() {
@@ -48,6 +63,10 @@ struct Node {
   }
   /// Without handles: releases the value, and the node unless an operation refers to it.
   void unused();
+
+ private:
+  void make_gradient();
+  void free_gradient();
 };
 
 template <class F, class... Arguments>
@@ -105,9 +124,7 @@ class Variable {
   DType dtype() const { return node_ ? node_->dtype : DType::f32; }
   Tensor value() const {  ///< Error if it is empty
     if (!node_) throw_empty("value");
-    Layout layout = layout_;
-    layout.offset += node_->base;
-    return {node_->value, layout, node_->dtype};
+    return {node_->value, layout_, node_->dtype};
   }
   double item() const { return value().item(); }  ///< ShapeError unless it holds one element
   /// True if it is recorded on the current tape.
@@ -122,7 +139,7 @@ class Variable {
   template <class T>
   T* data() const {
     if (!node_) throw_empty("data");
-    return node_->value.data<T>() + node_->base + layout_.offset;
+    return node_->value.data<T>() + layout_.offset;
   }
 
  private:

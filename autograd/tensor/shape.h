@@ -4,6 +4,7 @@
 #include <hindsight/autograd/tensor/error.h>
 
 #include <array>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -47,9 +48,7 @@ class Shape {
   void insert(int axis, Size size);
 
   bool operator==(const Shape& other) const {
-    std::int32_t difference = 0;  // without branches, this compiles to one vector comparison
-    for (std::size_t i = 0; i < words_.size(); ++i) difference |= words_[i] ^ other.words_[i];
-    return difference == 0;
+    return std::memcmp(words_.data(), other.words_.data(), sizeof words_) == 0;
   }
   bool operator!=(const Shape& other) const { return !(*this == other); }
 

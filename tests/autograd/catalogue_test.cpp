@@ -23,8 +23,7 @@ std::string text_of(const fs::path& file) {
 }
 
 // Declared like operations, but means to write or to differentiate them.
-const Names kMeans{"apply",          "elementwise", "take_contributions", "part_of",
-                   "empty_sequence", "jacobian",    "random_normal"};
+const Names kMeans{"apply", "elementwise", "jacobian"};
 
 // Without derivatives: their results are whole numbers or constants.
 const Names kWithoutGradient{"argmax", "dropout_mask", "stop_gradient"};

@@ -189,8 +189,8 @@ TEST_CASE("a Variable put into a Sequence, which stays as it was") {
   Sequence steps(2);
   check({{"Sequence: input 0 is an empty Variable", [&] { steps.put(0, {}); }},
          {"Sequence: input 0 is an empty Variable", [&] { steps.put_steps(0, {}); }},
-         {"put_part: input 0 is an empty Variable", [&] { put_part({}, value({})); }},
-         {"put_part: input 1 is an empty Variable", [&] { put_part(value({}), {}); }}});
+         {"put_part: input 0 is an empty Variable", [&] { detail::put_part({}, value({})); }},
+         {"put_part: input 1 is an empty Variable", [&] { detail::put_part(value({}), {}); }}});
   CHECK(steps.put(0, value({3})).shape() == Shape{3});
 }
 

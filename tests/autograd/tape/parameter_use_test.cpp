@@ -234,7 +234,7 @@ TEST_CASE("a parameter changed between tapes is multiplied by its new value") {
 }
 
 TEST_CASE("a RowBatch collects rows from the end") {
-  RowBatch batch;
+  detail::RowBatch batch;
   batch.start(3, DType::f64, 8);
   const Tensor sequence = random_tensor({6, 3}, 1);
   const auto rows = [&](Size start, Size count) {
