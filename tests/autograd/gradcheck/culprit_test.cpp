@@ -100,5 +100,26 @@ TEST_CASE("a table is not saved for the rows that were taken from it") {
   CHECK(again.value().at(1 * 256) == 0);
 }
 
+TEST_CASE("the operation that first produces a NaN is named, forward and backward") {
+  const Function f = [](In x) {
+    const Scope step(TimeStep{3});
+    return sum(sqrt(x[0]));
+  };
+  const CheckReport forward = check_gradients(f, {Tensor::from({1, -1, 4}, {3}, DType::f64)});
+  INFO(forward.cause);
+  CHECK(forward.checked == 0);
+  CHECK(forward.cause.find("the function's value is nan; the first operation to produce one: sqrt: "
+                           "produced ") == 0);  // what follows may have a sign
+  CHECK(forward.cause.find("nan at [1] of its output") != std::string::npos);
+  CHECK(forward.cause.find("in time step 3") != std::string::npos);
+  const Function g = [](In x) { return sum(sqrt(square(x[0])) * 0.0); };
+  const CheckReport backward = check_gradients(g, {Tensor::from({2, 0}, {2}, DType::f64)});
+  INFO(backward.cause);
+  CHECK(!backward.passed);
+  CHECK(backward.tensors[0].failures[0].kind == CheckedElement::Kind::not_finite);
+  CHECK(backward.cause.find("in backward, the gradient of input 0 has ") != std::string::npos);
+  CHECK(backward.cause.find("nan at [1]") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace hindsight::test

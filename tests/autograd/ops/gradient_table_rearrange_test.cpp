@@ -13,6 +13,20 @@ Variable mask_of(const Shape& shape, DType dtype) {
   return mask;
 }
 
+/// A function of a sequence that nothing else holds, and whose memory may have been reused since.
+Variable let_go(const Variable& first, const Variable& second) {
+  Variable result;
+  {
+    Sequence sequence(2);
+    sequence.put(0, first);
+    sequence.put(1, second);
+    result = tanh(sum(tanh(sequence.values()), {0}));
+  }
+  std::vector<Tensor> others;
+  for (int i = 0; i < 4; ++i) others.push_back(Tensor::full({2, 2, 17}, 9, first.dtype()));
+  return result;
+}
+
 TEST_CASE("tables and indices of any shape, with rows 4096 bytes long") {
   for (DType dtype : {DType::f32, DType::f64}) {
     const Size columns = 4096 / bytes_of(dtype);
@@ -126,6 +140,125 @@ TEST_CASE("values") {
           Numbers{-infinity, 2, -infinity, 4, -infinity, 6});
     CHECK(values(masked_fill(x / 0.0, mask, 0)) == Numbers{0, infinity, 0, infinity, 0, infinity});
   }
+}
+
+TEST_CASE("rearranging") {
+  run({
+      {"slice", [](In x) { return exp(slice(x[0], 1, 3, 11)) + 0.0; }, {{5, 17}}},
+      {"slice, stepped", [](In x) { return tanh(slice(x[0], -1, 1, 5, 3)); }, {{5, 17}}},
+      {"permute",
+       [](In x) {
+         return tanh(permute(x[0], {1, 2, 0}));
+       },
+       {{3, 4, 17}}},
+      {"transpose", [](In x) { return tanh(transpose(x[0], 0, 2)); }, {{3, 4, 17}}},
+      {"reshape, a view",
+       [](In x) {
+         return tanh(reshape(x[0], {-1, 6})) * x[1];
+       },
+       {{3, 4, 5}, {6}}},
+      {"reshape, a copy",
+       [](In x) {
+         return tanh(reshape(transpose(x[0]), {10, -1}));
+       },
+       {{5, 4}}},
+      {"reshape of chunks",
+       [](In x) {
+         return tanh(reshape(chunk<2>(x[0])[1], {2, 2, 9}));
+       },
+       {{4, 18}}},
+      {"squeeze", [](In x) { return tanh(squeeze(x[0], 1)); }, {{5, 1, 17}}},
+      {"unsqueeze", [](In x) { return tanh(unsqueeze(x[0], 1)) * x[1]; }, {{5, 17}, {3, 17}}},
+      {"broadcast_to",
+       [](In x) {
+         return tanh(broadcast_to(x[0], {3, 5, 17}));
+       },
+       {{5, 1}}},
+      {"contiguous", [](In x) { return tanh(contiguous(transpose(x[0]))); }, {{5, 17}}},
+      {"concat, first axis",
+       [](In x) {
+         return tanh(concat({x[0], x[1], x[0]}, 0));
+       },
+       {{2, 17}, {3, 17}}},
+      {"concat, last axis",
+       [](In x) {
+         return tanh(concat({x[0], tanh(x[1]), x[0]}, -1));
+       },
+       {{3, 2}, {3, 17}}},
+      {"stack",
+       [](In x) {
+         return tanh(stack({x[0], x[1], tanh(x[0])}));
+       },
+       {{3, 17}, {3, 17}}},
+      {"stack, last axis",
+       [](In x) {
+         return tanh(stack({x[0], x[1]}, -1));
+       },
+       {{3, 17}, {3, 17}}},
+      {"unstack",
+       [](In x) {
+         const std::vector<Variable> parts = unstack(tanh(x[0]), 1);
+         return parts[0] * parts[2] + parts[0];
+       },
+       {{5, 3, 7}}},
+      {"assemble",
+       [](In x) {
+         const Layout whole(Shape{4, 17});
+         return tanh(
+             assemble({4, 17}, {whole.slice(0, 1, 2), whole.slice(1, 3, 5)}, {tanh(x[0]), x[1]}));
+       },
+       {{2, 17}, {4, 5}}},
+      {"a sequence put together",
+       [](In x) {
+         Sequence sequence(3);
+         Variable h = x[0];
+         for (Size t = 0; t < 3; ++t) h = sequence.put(t, tanh(h * 1.1) + x[1]);
+         return sequence.values() * sum(h);
+       },
+       {{2, 17}, {17}}},
+      {"a sequence put from its end, a value twice",
+       [](In x) {
+         Sequence sequence(3);
+         const Variable h = tanh(x[0]), first = sequence.put(2, h);
+         sequence.put(0, h);
+         sequence.put(1, exp(first) * h);
+         return tanh(sequence.values()) * h;
+       },
+       {{2, 17}}},
+      {"a sequence put several steps at once",
+       [](In x) {
+         Sequence sequence(4);
+         const Variable later = sequence.put_steps(1, tanh(x[0]));
+         sequence.put(0, later[2] * x[1]);
+         return tanh(sequence.values()) * later[0];
+       },
+       {{3, 2, 17}, {17}}},
+      {"checkpoint",
+       [](In x) {
+         const auto f = [b = x[1]](In in) { return tanh(matmul(in[0], in[1]) * b); };
+         return checkpoint(f, {x[0], transpose(x[0])}) * x[1];
+       },
+       {{5, 3}, {5}}},
+      {"a sequence that begins with a constant",
+       [](In x) {
+         Sequence sequence(3);
+         sequence.put(0, Variable(Tensor::full({2, 17}, 0.5, x[0].dtype())));
+         sequence.put(1, tanh(x[0]));
+         sequence.put(2, Variable(Tensor::full({2, 17}, 0.7, x[0].dtype())));
+         return tanh(sum(sequence.values(), {0}) * x[0]);
+       },
+       {{2, 17}}},
+      {"a sequence that begins with a constant and is let go",
+       [](In x) {
+         return let_go(Variable(Tensor::full({2, 17}, 0.5, x[0].dtype())), tanh(x[0]));
+       },
+       {{2, 17}}},
+      {"a sequence that ends with a constant and is let go",
+       [](In x) {
+         return let_go(tanh(x[0]), Variable(Tensor::full({2, 17}, 0.5, x[0].dtype())));
+       },
+       {{2, 17}}},
+  });
 }
 
 }  // namespace

@@ -327,43 +327,6 @@ TEST_CASE("extreme arguments") {
   }
 }
 
-TEST_CASE("no elements") {
-  for (const Shape& shape : {Shape{0}, Shape{0, 3}, Shape{3, 0}, Shape{2, 0, 5}}) {
-    Tape tape;
-    const Variable x = tape.watch(Tensor(shape, DType::f64));
-    const Variable y = tanh(x * 2) + sum(x);
-    CHECK(y.shape() == shape);
-    CHECK(sum(y).item() == 0);
-    CHECK(reshape(transpose(concat({reshape(x, {0, 2}), reshape(y, {0, 2})}, 0)), {0}).shape() ==
-          Shape{0});
-    CHECK(tape.gradient(sum(y), {x})[0].shape() == shape);
-    tape.backward(sum(y));
-  }
-  CHECK(matmul(Variable(Tensor({2, 0}, DType::f32)), Variable(Tensor({0, 3}, DType::f32)))
-            .value()
-            .to_vector() == std::vector<double>(6, 0.0));
-  CHECK(sum(Variable(Tensor({0, 3}, DType::f32)), {0}).value().to_vector() ==
-        std::vector<double>(3, 0.0));
-  CHECK(take(Variable(Tensor({4, 3}, DType::f32)), Indices(std::vector<int>{})).shape() ==
-        Shape{0, 3});
-  CHECK(cross_entropy(Variable(Tensor({0, 3}, DType::f32)), Indices(std::vector<int>{}),
-                      {.reduction = Reduction::sum})
-            .item() == 0);
-  const auto product_of = [](const Shape& a, const Shape& b) {
-    return matmul(Variable(Tensor(a, DType::f32)), Variable(Tensor(b, DType::f32)));
-  };
-  CHECK(product_of({2, 3, 0}, {0, 4}).value().to_vector() == std::vector<double>(24, 0.0));
-  CHECK(product_of({2, 0, 3}, {3, 4}).shape() == Shape{2, 0, 4});
-  CHECK(product_of({2, 3, 4}, {4, 0}).shape() == Shape{2, 3, 0});
-  // A product with the inner size 0 has gradients too: zeros.
-  Tape tape;
-  const Variable a = tape.watch(Tensor::full({2, 3}, 1)),
-                 b = tape.watch(Tensor({3, 0}, DType::f32));
-  const std::vector<Variable> g = tape.gradient(sum(matmul(a, b)), {a, b});
-  CHECK(g[0].value().to_vector() == std::vector<double>(6, 0.0));
-  CHECK(g[1].shape() == Shape{3, 0});
-}
-
 TEST_CASE("rearranged values") {
   std::vector<double> count(60);
   for (std::size_t i = 0; i < 60; ++i) count[i] = static_cast<double>(i);
