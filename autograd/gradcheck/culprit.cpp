@@ -1,8 +1,8 @@
 #include <hindsight/autograd/gradcheck/checked_function.h>
 #include <hindsight/autograd/gradcheck/culprit.h>
 #include <hindsight/autograd/gradcheck/finite_difference.h>
+#include <hindsight/autograd/gradcheck/isolated_operation.h>
 #include <hindsight/autograd/tape/parameter_use.h>
-#include <hindsight/autograd/tape/sweep.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,101 +19,6 @@ namespace {
 constexpr Size kMostGroups = 1024, kMostOfAllInputs = 100000;
 constexpr int kMostSlopes = 4096;    // of an input, while wrong groups are halved
 constexpr double kSameValue = 1e-9;  // a recomputed value may differ in its last digits
-
-/// An input whose value can be perturbed, restored on destruction. Other values in the same memory
-/// are not touched.
-class PerturbedInput {
- public:
-  explicit PerturbedInput(const Operand& input) : node_(input.node()) {
-    if (const Parameter* parameter = parameter_of(input)) parameter_ = *parameter;
-    if (!node_->value.unique()) {
-      shared_ = node_->value;
-      node_->value = Tensor(shared_, node_->layout, node_->dtype).contiguous_copy().buffer();
-    }
-    if (parameter_) {  // its transposed copy is made from the Parameter's value
-      parameter_value_ = parameter_.value();
-      parameter_.data()->value = Tensor(node_->value, node_->layout, node_->dtype);
-    }
-    region_ = input.variable().value();
-    original_ = region_.contiguous_copy();
-  }
-  ~PerturbedInput() {
-    copy(original_, region_);
-    if (shared_) node_->value = shared_;
-    if (!parameter_) return;
-    parameter_.data()->value = parameter_value_;
-    parameter_.changed();
-    node_->use->version = parameter_.data()->version;  // the value is again the one the tape used
-  }
-  PerturbedInput(const PerturbedInput&) = delete;
-  PerturbedInput& operator=(const PerturbedInput&) = delete;
-
-  Size elements() const { return original_.elements(); }
-  const Tensor& original() const { return original_; }
-  void set(Size index, double value) {
-    region_.set(index, value);
-    if (parameter_) parameter_.changed();
-  }
-
- private:
-  Node* node_;
-  Buffer shared_;
-  Parameter parameter_;
-  Tensor parameter_value_, region_, original_;
-};
-
-/// While active, the inputs of an operation accumulate their gradients in memory of their own, so
-/// that its backward can run in isolation.
-class ScratchGradients {
- public:
-  explicit ScratchGradients(const Operation& op) : output_(op.output().node()) {
-    const auto [inputs, count] = op.inputs();
-    for (int i = 0; i < count; ++i) {
-      Node* node = inputs[i].node();
-      if (!node) continue;
-      saved_.push_back({node, std::exchange(node->gradient, nullptr),
-                        std::exchange(node->parameter_gradient, false)});
-    }
-  }
-  ~ScratchGradients() {
-    output_->release_gradient();
-    for (std::size_t i = saved_.size(); i-- > 0;) {
-      Node* const node = saved_[i].node;
-      node->release_gradient();
-      node->gradient = saved_[i].gradient;
-      node->parameter_gradient = saved_[i].parameter_gradient;
-    }
-  }
-  ScratchGradients(const ScratchGradients&) = delete;
-  ScratchGradients& operator=(const ScratchGradients&) = delete;
-
- private:
-  Node* output_;
-  struct Saved {
-    Node* node;
-    Gradient* gradient;
-    bool parameter_gradient;
-  };
-  std::vector<Saved> saved_;
-};
-
-/// The gradients that the operation's backward computes from `weights`, the gradient of its output.
-std::vector<Tensor> backward_alone(Operation& op, const Tensor& weights) {
-  const ScratchGradients own(op);
-  MemorySweep sweep(ReverseSweep::After::keep);
-  sweep.add(op.output(), Variable(weights));
-  sweep.through(op);
-  std::vector<Tensor> gradients;
-  const auto [inputs, count] = op.inputs();
-  for (int i = 0; i < count; ++i) {
-    const Node* node = inputs[i].node();
-    if (inputs[i].needs_gradient() && node->use && node->use->leaf == node) node->use->flush();
-    gradients.push_back(inputs[i].needs_gradient()
-                            ? ReverseSweep::gradient(inputs[i]).contiguous_copy()
-                            : Tensor());
-  }
-  return gradients;
-}
 
 /// Checks the gradient of one input of an operation.
 class InputCheck {
