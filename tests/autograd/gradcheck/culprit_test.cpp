@@ -1,6 +1,7 @@
 // The search for the operation to blame reruns each operation with one of its inputs perturbed, so
 // its forward function must read nothing but its inputs. Operations on the tape before a mistake
-// must not be blamed. (The gradient table checks the same for every operation: support.h.)
+// must not be blamed. (The gradient table checks the same for every operation: support.h.) State
+// that is carried wrongly fails the check although each operation is right.
 #include <hindsight/nn/nn.h>
 
 #include "support.h"
@@ -77,6 +78,56 @@ TEST_CASE("a hook before a mistake that computes another gradient of the same ta
   check_blames_planted(looking, {random_tensor({3}, 1)});
   const Parameter w("w", random_tensor({3}, 2));
   check_blames_planted([&](In) { return looking({Variable(w) * w}); }, {}, {w});
+}
+
+TEST_CASE("state that is carried wrongly") {
+  const Parameter u("u", random_tensor({4, 4}, 5));
+  const auto unrolled = [&](const std::function<Variable(const Variable&)>& carry) {
+    return [&u, carry](In x) {
+      const Scope model("model");
+      Variable h = Variable(Tensor::zeros({2, 4}, DType::f64)), total;
+      for (Size t = 0; t < 3; ++t) {
+        const Scope step(TimeStep{t});
+        h = tanh(x[0][t] + matmul(carry(h), u));
+        total = total ? Variable(total + h) : h;
+      }
+      return total;
+    };
+  };
+  const std::vector<Tensor> x{random_tensor({3, 2, 4}, 1)};
+  CHECK(check_gradients(unrolled([](const Variable& h) { return h; }), x, {u}).passed);
+  // Detached at every step: the first step whose state depends on a leaf is named.
+  const CheckReport cut =
+      check_gradients(unrolled([](const Variable& h) { return h.detach(); }), x, {u});
+  INFO(cut.to_string());
+  CHECK(!cut.passed);
+  REQUIRE(cut.culprit.has_value());
+  CHECK(cut.culprit->kind == Culprit::Kind::constant);
+  CHECK(cut.culprit->operation == "matmul");
+  CHECK(cut.culprit->time_step == 1);
+  CHECK(cut.culprit->input == "the result of tanh (model, time step 0)");
+  const CheckReport copied = check_gradients(
+      unrolled([](const Variable& h) { return Variable(h.value().contiguous_copy()); }), x, {u});
+  CHECK(copied.culprit.has_value());
+  CHECK(copied.cause == cut.cause);
+  // If the detached value is transformed first, all that is recorded is right.
+  const CheckReport computed =
+      check_gradients(unrolled([](const Variable& h) { return Variable(2 * h.detach()); }), x, {u});
+  CHECK(!computed.passed);
+  CHECK(!computed.culprit.has_value());
+  CHECK(computed.cause.find("each operation passes in isolation (") == 0);
+  // Carried from one call to the next.
+  Variable kept(Tensor::zeros({2, 4}, DType::f64));
+  const CheckReport carried = check_gradients(
+      [&](In in) {
+        const Variable h = tanh(in[0][0] + matmul(kept, u));
+        kept = h.detach();
+        return h;
+      },
+      x, {u});
+  CHECK(!carried.passed);
+  CHECK(carried.checked == 0);
+  CHECK(carried.cause.find("carries state from call to call") != std::string::npos);
 }
 
 std::int64_t held_by(const std::function<Variable()>& f, Variable* result) {
