@@ -1,20 +1,11 @@
 // Every error message of the public interface, word for word: it names the operation, what it got
 // and what it needs. Others are in operation_errors_test, nn_errors_test, tape_test and optim_test.
-#include <hindsight/autograd/autograd.h>
+#include "errors.h"
 
-#include "support.h"
+#include <hindsight/autograd/autograd.h>
 
 namespace hindsight::test {
 namespace {
-
-Variable value(const Shape& shape, DType dtype = DType::f32) {
-  return Variable(Tensor::full(shape, 1, dtype));
-}
-
-template <class E, class F>
-void rejects(const char* text, F&& f) {
-  CHECK(message_of<E>(f) == std::string(text));
-}
 
 struct Nameless {
   template <class A, class B>

@@ -1,19 +1,10 @@
 // Every error message of parameters, modules and recurrent networks, word for word.
 #include <hindsight/nn/nn.h>
 
-#include "support.h"
+#include "errors.h"
 
 namespace hindsight::test {
 namespace {
-
-Variable value(const Shape& shape, DType dtype = DType::f32) {
-  return Variable(Tensor::full(shape, 1, dtype));
-}
-
-template <class E, class F>
-void rejects(const char* text, F&& f) {
-  CHECK(message_of<E>(f) == std::string(text));
-}
 
 struct VectorCell : nn::Cell {
   Parameter u;

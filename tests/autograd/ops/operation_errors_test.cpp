@@ -2,19 +2,10 @@
 // and what it needs.
 #include <hindsight/autograd/autograd.h>
 
-#include "support.h"
+#include "errors.h"
 
 namespace hindsight::test {
 namespace {
-
-Variable value(const Shape& shape, DType dtype = DType::f32) {
-  return Variable(Tensor::full(shape, 1, dtype));
-}
-
-template <class E, class F>
-void rejects(const char* text, F&& f) {
-  CHECK(message_of<E>(f) == std::string(text));
-}
 
 TEST_CASE("products") {
   rejects<ShapeError>("matmul: a is () but b is (3, 2): a scalar has no axis to sum over", [] {
