@@ -2,20 +2,10 @@
 #include <hindsight/nn/nn.h>
 
 #include "errors.h"
+#include "nn/recurrent_support.h"
 
 namespace hindsight::test {
 namespace {
-
-struct VectorCell : nn::Cell {
-  Parameter u;
-  Size hidden;
-  VectorCell(Size, Size h, Rng& rng)
-      : u(parameter("u", nn::init::orthogonal({h, h}, rng))), hidden(h) {}
-  nn::State step(const Variable& x, const nn::State& s) const override {
-    return {tanh(x + matmul(s[0], u))};
-  }
-  nn::Widths state_sizes() const override { return {hidden}; }
-};
 
 TEST_CASE("parameters and modules") {
   Parameter w("layer.w", Tensor::zeros({2, 3}));
@@ -98,7 +88,7 @@ TEST_CASE("recurrent networks") {
     lstm(value({4, 5, 2}, DType::f64));
   });
   rejects<OptionError>("State: at most 4 parts are supported", [&] { nn::State{x, x, x, x, x}; });
-  nn::Recurrent<VectorCell> vectors({.input = 3, .hidden = 3}, rng);
+  nn::Recurrent<PlainCell> vectors({.input = 3, .hidden = 3}, rng);
   rejects<Error>("Recurrent: this cell takes vectors, not symbols: embed them first", [&] {
     vectors(Indices(std::vector<int>{0, 1}, {2, 1}));
   });

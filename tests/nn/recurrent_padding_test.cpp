@@ -1,7 +1,7 @@
 // Batches of sequences of several lengths: what padding must not change.
 #include <hindsight/nn/nn.h>
 
-#include "nn/everything.h"
+#include "nn/recurrent_support.h"
 #include "support.h"
 
 namespace hindsight::test {

@@ -2,7 +2,7 @@
 // against plain loops, and properties of padding, lengths, directions and carried states.
 #include <hindsight/nn/nn.h>
 
-#include "nn/everything.h"
+#include "nn/recurrent_support.h"
 #include "support.h"
 
 namespace hindsight::test {
@@ -27,18 +27,6 @@ struct LeakyCell : nn::Cell {
   Variable project(const Variable& x) const override { return matmul(x, w) + b; }
   nn::State step(const Variable& px, const nn::State& s) const override {
     return {leak * s[0] + (1 - leak) * tanh(px + matmul(s[0], u))};
-  }
-  nn::Widths state_sizes() const override { return {hidden}; }
-};
-
-/// Adds the input itself to the state: no projection, so that steps read the inputs directly.
-struct PlainCell : nn::Cell {
-  Parameter u;
-  Size hidden;
-  PlainCell(Size, Size h, Rng& rng)
-      : u(parameter("u", nn::init::orthogonal({h, h}, rng))), hidden(h) {}
-  nn::State step(const Variable& x, const nn::State& s) const override {
-    return {tanh(x + matmul(s[0], u))};
   }
   nn::Widths state_sizes() const override { return {hidden}; }
 };
