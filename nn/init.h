@@ -19,5 +19,12 @@ Tensor identity(Size size, double scale = 1);
 /// A matrix with orthonormal rows or columns, whichever are fewer, times `scale` (Saxe et al.
 /// 2014), by applying Gram-Schmidt twice to normal vectors. ShapeError for other ranks.
 Tensor orthogonal(const Shape& shape, Rng& rng, double scale = 1);
+/// The largest modulus of an eigenvalue, computed in double; 0 when a power of the matrix is 0 up
+/// to rounding (nilpotent). ShapeError unless the matrix is square with at least one row,
+/// NonFiniteError for NaN and infinite elements.
+double spectral_radius(const Tensor& matrix);
+/// The matrix times radius / spectral_radius(matrix), in its dtype (Jaeger 2001). OptionError
+/// unless the radius is positive and finite, and for a nilpotent matrix; else as spectral_radius.
+Tensor with_spectral_radius(const Tensor& matrix, double radius);
 
 }  // namespace hindsight::nn::init

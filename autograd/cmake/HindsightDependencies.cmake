@@ -44,15 +44,6 @@ hindsight_find(xsimd 8 libxsimd-dev)
 hindsight_find(xtensor 0.24 libxtensor-dev)
 hindsight_find(fmt 9 libfmt-dev)
 
-# The headers only: its CMake package would link whatever BLAS the system prefers.
-find_path(HINDSIGHT_XTENSOR_BLAS_INCLUDE xtensor-blas/xlinalg.hpp)
-mark_as_advanced(HINDSIGHT_XTENSOR_BLAS_INCLUDE)
-set(xtensor-blas_FOUND FALSE)
-if(HINDSIGHT_XTENSOR_BLAS_INCLUDE)
-  set(xtensor-blas_FOUND TRUE)
-endif()
-hindsight_require(xtensor-blas libxtensor-blas-dev)
-
 # openblas_config.h stands beside the right cblas.h; a plain cblas.h may belong to another BLAS.
 find_library(HINDSIGHT_OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas openblas-pthread)
 find_path(HINDSIGHT_OPENBLAS_INCLUDE openblas_config.h PATH_SUFFIXES openblas openblas-pthread openblas-openmp openblas-serial)
