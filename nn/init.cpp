@@ -18,6 +18,16 @@ void check_matrix(const char* name, const Shape& shape) {
   if (shape.rank() != 2) fail<ShapeError>("init::{}: shape {}; a matrix is needed", name, shape);
 }
 
+double fan_in(const char* name, const Shape& shape) {
+  check_matrix(name, shape);
+  return static_cast<double>(shape[1]);
+}
+
+double fan_in_and_out(const char* name, const Shape& shape) {
+  check_matrix(name, shape);
+  return static_cast<double>(shape[0] + shape[1]);
+}
+
 }  // namespace
 
 Tensor zeros(const Shape& shape) { return Tensor::zeros(shape); }
@@ -32,8 +42,27 @@ Tensor normal(const Shape& shape, double deviation, Rng& rng) {
 }
 
 Tensor glorot(const Shape& shape, Rng& rng) {
-  check_matrix("glorot", shape);
-  return uniform(shape, std::sqrt(6.0 / static_cast<double>(shape[0] + shape[1])), rng);
+  return uniform(shape, std::sqrt(6 / fan_in_and_out("glorot", shape)), rng);
+}
+
+Tensor glorot_normal(const Shape& shape, Rng& rng) {
+  return normal(shape, std::sqrt(2 / fan_in_and_out("glorot_normal", shape)), rng);
+}
+
+Tensor he_uniform(const Shape& shape, Rng& rng) {
+  return uniform(shape, std::sqrt(6 / fan_in("he_uniform", shape)), rng);
+}
+
+Tensor he_normal(const Shape& shape, Rng& rng) {
+  return normal(shape, std::sqrt(2 / fan_in("he_normal", shape)), rng);
+}
+
+Tensor lecun_uniform(const Shape& shape, Rng& rng) {
+  return uniform(shape, std::sqrt(3 / fan_in("lecun_uniform", shape)), rng);
+}
+
+Tensor lecun_normal(const Shape& shape, Rng& rng) {
+  return normal(shape, std::sqrt(1 / fan_in("lecun_normal", shape)), rng);
 }
 
 Tensor identity(Size size, double scale) {
