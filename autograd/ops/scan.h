@@ -15,10 +15,15 @@ Variable logcumsumexp(const Variable& x, int axis);
 
 enum class Direction : bool { forward, reverse };
 /// y_i = decay_i y_(i-1) + x_i from y_(-1) = 0: a linear recurrence along an axis, or, in reverse,
-/// y_i = decay_i y_(i+1) + x_i from the end. decay, x: one shape and dtype (ShapeError, DTypeError)
-/// -> the same.
+/// y_i = decay_i y_(i+1) + x_i from the end. The running value is a double, and each y_i is rounded
+/// once. decay, x: one shape and dtype (ShapeError, DTypeError) -> the same.
 ///   dL/dx = h with h_i = g_i + decay_(i+1) h_(i+1),   dL/ddecay_i = h_i y_(i-1)
 Variable linear_recurrence(const Variable& decay, const Variable& x, int axis,
                            Direction direction = Direction::forward);
+/// The same from y_(-1) = initial (in reverse, from the one after the end). initial: the shape of x
+/// without the axis.
+///   dL/dinitial = decay_0 h_0
+Variable linear_recurrence(const Variable& decay, const Variable& x, int axis,
+                           const Variable& initial, Direction direction = Direction::forward);
 
 }  // namespace hindsight

@@ -121,6 +121,8 @@ TEST_CASE("a Variable") {
       {"logcumsumexp: input 0 is an empty Variable", [&] { logcumsumexp(none, 0); }},
       {"linear_recurrence: input 0 is an empty Variable", [&] { linear_recurrence(none, x, 0); }},
       {"linear_recurrence: input 1 is an empty Variable", [&] { linear_recurrence(x, none, 0); }},
+      {"linear_recurrence: input 2 is an empty Variable",
+       [&] { linear_recurrence(x, x, 0, none); }},
       {"softmax: input 0 is an empty Variable", [&] { softmax(none); }},
       {"log_softmax: input 0 is an empty Variable", [&] { log_softmax(none, 0); }},
       {"layer_norm: input 0 is an empty Variable", [&] { layer_norm(none, x, x); }},

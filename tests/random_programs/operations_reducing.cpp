@@ -64,6 +64,17 @@ bool choose_decay(Chooser& choose, Step& step) {
   return step.inputs[0] >= 0;
 }
 
+bool choose_decay_and_initial(Chooser& choose, Step& step) {
+  if (!choose_decay(choose, step)) return false;
+  Shape shape = choose.shape(step.inputs[0]);
+  const int axis = static_cast<int>(step.numbers[0]);
+  shape.erase(axis < 0 ? axis + shape.rank() : axis);
+  step.inputs.push_back(choose.shaped(shape));
+  return step.inputs[2] >= 0;
+}
+
+Direction direction(In x) { return x.number(1) != 0 ? Direction::reverse : Direction::forward; }
+
 bool choose_layer_norm(Chooser& choose, Step& step) {
   if (!value_of_rank(1)(choose, step)) return false;
   const Shape row{choose.shape(step.inputs[0]).back()};
@@ -101,10 +112,9 @@ const std::vector<Operation>& reducing_operations() {
       {"logcumsumexp(%0, #0)", value_and_axis(),
        [](In x) { return logcumsumexp(x[0], x.axis(0)); }},
       {"linear_recurrence(%0, %1, #0, reverse #1)", choose_decay,
-       [](In x) {
-         return linear_recurrence(x[0], x[1], x.axis(0),
-                                  x.number(1) != 0 ? Direction::reverse : Direction::forward);
-       }},
+       [](In x) { return linear_recurrence(x[0], x[1], x.axis(0), direction(x)); }},
+      {"linear_recurrence(%0, %1, #0, %2, reverse #1)", choose_decay_and_initial,
+       [](In x) { return linear_recurrence(x[0], x[1], x.axis(0), x[2], direction(x)); }},
   };
   return kAll;
 }

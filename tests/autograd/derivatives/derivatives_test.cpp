@@ -261,6 +261,16 @@ TEST_CASE("tangents and third derivatives of operations are right") {
       {"norm", [](In x) { return layer_norm(x[0], x[1][0], x[1][1]); }},
       {"cross entropy", [=](In x) { return cross_entropy(x[0] * x[1], classes); }},
       {"running sum", [](In x) { return cumsum(exp(x[0]), 0) * x[1]; }},
+      {"recurrence", [](In x) { return linear_recurrence(x[0], tanh(x[1]), 0); }},
+      {"recurrence from a value",
+       [](In x) { return linear_recurrence(tanh(x[0]), x[1], 1, exp(sum(x[0], {1}))); }},
+      {"recurrence back from a value",
+       [](In x) { return linear_recurrence(x[0], x[1], 0, x[0][1], Direction::reverse) * x[1]; }},
+      {"recurrence of constants from a value",
+       [](In x) {
+         const Tensor half = Tensor::full({3, 5}, 0.5, DType::f64);
+         return tanh(linear_recurrence(half, half, 0, square(x[0][1] * x[1][2])));
+       }},
   };
   for (const auto& row : rows) {
     CAPTURE(row.first);

@@ -137,6 +137,88 @@ TEST_CASE("running results") {
       {"linear_recurrence of itself",
        [](In x) { return linear_recurrence(x[0], x[0], 1); },
        {{2, 4, 3}}},
+      {"linear_recurrence of views",
+       [](In x) { return tanh(linear_recurrence(transpose(x[0]), slice(x[1], 1, 2, 3), 0)); },
+       {{3, 5}, {5, 7}}},
+      {"linear_recurrence of repeated rows",
+       [](In x) {
+         return linear_recurrence(broadcast_to(x[0], {4, 5}), x[1], 0);
+       },
+       {{5}, {4, 5}}},
+      {"linear_recurrence of one step",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0)) * x[0]; },
+       {{1, 5}, {1, 5}}},
+      {"linear_recurrence whose inputs are read before and after",
+       [](In x) {
+         const Variable decay = sigmoid(x[0]), v = tanh(x[1]);
+         return (linear_recurrence(decay, v, 0) + decay * v) * v;
+       },
+       {{4, 3}, {4, 3}}},
+  });
+}
+
+TEST_CASE("linear recurrences from an initial value") {
+  constexpr Direction kReverse = Direction::reverse;
+  run({
+      {"linear_recurrence from an initial value",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0, x[2])); },
+       {{5, 2, 3}, {5, 2, 3}, {2, 3}}},
+      {"along a middle axis",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 1, x[2])); },
+       {{2, 5, 3}, {2, 5, 3}, {2, 3}}},
+      {"along the last axis",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], -1, x[2])); },
+       {{2, 3, 5}, {2, 3, 5}, {2, 3}}},
+      {"along the only axis",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0, sum(x[2]))); },
+       {{5}, {5}, {2}}},
+      {"from the end",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0, x[2], kReverse)); },
+       {{5, 2, 3}, {5, 2, 3}, {2, 3}}},
+      {"from the end of a middle axis",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], -2, x[2], kReverse)); },
+       {{2, 5, 3}, {2, 5, 3}, {2, 3}}},
+      {"from the end of the last axis",
+       [](In x) { return linear_recurrence(x[0], tanh(x[1]), 1, x[2], kReverse); },
+       {{3, 5}, {3, 5}, {3}}},
+      {"one step",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0, x[2])); },
+       {{1, 2, 3}, {1, 2, 3}, {2, 3}}},
+      {"one step from the end",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 1, x[2], kReverse)); },
+       {{4, 1}, {4, 1}, {4}}},
+      {"of the first step of one value, and the others",
+       [](In x) {
+         const Variable rest = slice(x[0], 0, 1, 4);
+         return tanh(linear_recurrence(rest, slice(x[0], 0, 1, 4), 0, x[0][0]));
+       },
+       {{5, 3}}},
+      {"of overlapping steps of one value",
+       [](In x) {
+         return linear_recurrence(slice(x[0], 0, 0, 4), slice(x[0], 0, 1, 4), 0, x[0][2]);
+       },
+       {{5, 3}}},
+      {"a transposed initial value",
+       [](In x) { return tanh(linear_recurrence(x[0], x[1], 0, transpose(x[2]))); },
+       {{4, 2, 3}, {4, 2, 3}, {3, 2}}},
+      {"the last value as the initial one",
+       [](In x) {
+         const Variable y = linear_recurrence(x[0], x[1], 0, x[2]);
+         return Variable(y * linear_recurrence(x[1], x[0], 0, y[3], kReverse));
+       },
+       {{4, 3}, {4, 3}, {3}}},
+      {"of constants",
+       [](In x) {
+         const Variable half(Tensor::full({4, 3}, 0.5, x[0].dtype()));
+         return tanh(linear_recurrence(half, half, 0, x[0]));
+       },
+       {{3}}},
+      {"of a decay alone",
+       [](In x) {
+         const Variable half(Tensor::full({4, 3}, 0.5, x[0].dtype()));
+         return tanh(linear_recurrence(x[0], half, 0, half[0]));
+       },
+       {{4, 3}}},
   });
 }
 

@@ -149,6 +149,11 @@ TEST_CASE("reductions, losses, indices, dropout") {
                       [&] {
                         linear_recurrence(value({4, 3}, DType::f64), x, 0);
                       });
+  rejects<ShapeError>(
+      "linear_recurrence: initial is (4,) but x is (4, 3): along axis 0, it must be (3,)",
+      [&] { linear_recurrence(x, x, -2, value({4})); });
+  rejects<DTypeError>("linear_recurrence: float32 and float64 operands are mixed; convert one",
+                      [&] { linear_recurrence(x, x, 0, value({3}, DType::f64)); });
   rejects<IndexError>("argmax: axis 2 is out of range for 2 axes", [&] { argmax(x, 2); });
   rejects<ShapeError>("argmax: axis 0 of shape (0, 3) is empty", [] { argmax(value({0, 3}), 0); });
   rejects<ShapeError>("argmax: shape (0, 3) has no elements", [] { argmax(value({0, 3})); });

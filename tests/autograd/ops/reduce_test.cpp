@@ -107,6 +107,26 @@ TEST_CASE("reductions of no elements") {
   CHECK(logcumsumexp(none, 1).shape() == Shape{2, 0});
 }
 
+TEST_CASE("linear recurrences of more lines than are computed side by side") {
+  // Row k has 2^-k in x and 1/2 in decay: y_k = 2^-k (k + 1 + initial / 2), exactly.
+  constexpr Size kSteps = 5, kLines = 5000;
+  const Tensor x({3, kSteps, kLines}, DType::f32), initial({3, kLines}, DType::f32);
+  for (Size i = 0; i < x.elements(); ++i)
+    x.set(i, std::exp2(-static_cast<double>(i / kLines % kSteps)));
+  for (Size i = 0; i < initial.elements(); ++i) initial.set(i, 2 * static_cast<double>(i % 1000));
+  const Variable decay(Tensor::full(x.shape(), 0.5));
+  const Tensor y = linear_recurrence(decay, x, 1, initial).value();
+  Size wrong = 0;
+  for (Size i = 0; i < y.elements(); ++i) {
+    const Size row = i / kLines, k = row % kSteps, line = row / kSteps * kLines + i % kLines;
+    const double start = static_cast<double>(line % 1000);  // decay_0 initial
+    wrong += y.at(i) != std::exp2(-static_cast<double>(k)) * (static_cast<double>(k + 1) + start);
+  }
+  CHECK(wrong == 0);
+  const Variable none(Tensor(Shape{2, 0}, DType::f32));
+  CHECK(linear_recurrence(none, none, 1, Variable(Tensor::zeros({2}))).shape() == Shape{2, 0});
+}
+
 TEST_CASE("a running sum in float32 is computed in double") {
   const Tensor x = Tensor::full({3, 100000, 2}, 0.1f);
   const Tensor y = cumsum(Variable(x), 1).value();
