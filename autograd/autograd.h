@@ -30,5 +30,6 @@
 #include <hindsight/autograd/tensor/blas.h>
 #include <hindsight/autograd/tensor/error.h>
 #include <hindsight/autograd/tensor/indices.h>
+#include <hindsight/autograd/tensor/parallel.h>
 #include <hindsight/autograd/tensor/random.h>
 #include <hindsight/autograd/tensor/tensor.h>

@@ -43,6 +43,7 @@ endfunction()
 hindsight_find(xsimd 8 libxsimd-dev)
 hindsight_find(xtensor 0.24 libxtensor-dev)
 hindsight_find(fmt 9 libfmt-dev)
+find_package(Threads REQUIRED)
 
 # openblas_config.h stands beside the right cblas.h; a plain cblas.h may belong to another BLAS.
 find_library(HINDSIGHT_OPENBLAS_LIBRARY openblas PATH_SUFFIXES openblas openblas-pthread)

@@ -33,6 +33,8 @@ int initial_threads() {
   return asked ? std::max(1, std::atoi(asked)) : 1;
 }
 
+thread_local int one_thread = 0;  // number of active OneThread
+
 /// How products run: the kernels, chosen once at first use, and the number of threads.
 struct Backend {
   std::string note;
@@ -66,7 +68,8 @@ struct Backend {
 
   /// Threads for a product of (m, k) with (k, n).
   int threads_for(double m, double n, double k) const {
-    return 2 * m * n * k < kThreadedFlops ? 1 : threads.load(std::memory_order_relaxed);
+    if (one_thread > 0 || 2 * m * n * k < kThreadedFlops) return 1;
+    return threads.load(std::memory_order_relaxed);
   }
   /// Calls OpenBLAS only when the count changes.
   void use_openblas_threads(int count) {
@@ -183,6 +186,12 @@ void set_threads(int count) {
 }
 
 int threads() { return backend().threads; }
+
+OneThread::OneThread() {
+  ++one_thread;
+  backend().use_openblas_threads(1);
+}
+OneThread::~OneThread() { --one_thread; }
 
 Info info() {
   const Backend& chosen = backend();

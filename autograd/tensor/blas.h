@@ -35,6 +35,17 @@ void transpose(const double* from, std::int64_t rows, std::int64_t columns, doub
 void set_threads(int count);
 int threads();
 
+/// While active, products of this thread use one thread, whatever their size: for code that itself
+/// runs on several threads. The first one should be active before these start, because OpenBLAS's
+/// number of threads belongs to the whole program.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+};
+
 struct Info {
   std::string backend;  ///< "oneDNN 2.6.3 (float32), OpenBLAS 0.3.21" or "OpenBLAS 0.3.21"
   std::string kernels;  ///< the core whose kernels OpenBLAS runs, "SkylakeX"
