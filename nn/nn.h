@@ -13,5 +13,6 @@
 #include <hindsight/nn/module.h>
 #include <hindsight/nn/recurrent.h>
 #include <hindsight/nn/rnn.h>
+#include <hindsight/nn/row_dropout.h>
 #include <hindsight/nn/safetensors.h>
 #include <hindsight/nn/state_dict.h>

@@ -1,12 +1,12 @@
 #include <hindsight/autograd/derivatives/checkpoint.h>
 #include <hindsight/autograd/elementwise/elementwise.h>
-#include <hindsight/autograd/ops/dropout.h>
 #include <hindsight/autograd/ops/rearrange.h>
 #include <hindsight/autograd/ops/sequence.h>
 #include <hindsight/autograd/tape/scope.h>
 #include <hindsight/autograd/tape/tape.h>
 #include <hindsight/nn/mode.h>
 #include <hindsight/nn/recurrent.h>
+#include <hindsight/nn/row_dropout.h>
 
 #include <algorithm>
 #include <array>
@@ -266,7 +266,8 @@ Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
     }
     if (last && options.final_only) break;
     layer.vectors = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
-    if (!last && training()) layer.vectors = dropout(layer.vectors, options_.dropout, rng_);
+    if (!last && training())
+      layer.vectors = dropout_by_row(layer.vectors, 1, options_.dropout, rng_);
   }
   if (!options.final_only) result.outputs = layer.vectors;
   return result;
