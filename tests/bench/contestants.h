@@ -56,6 +56,8 @@ std::optional<Contestant> torch_step(const Problem& problem, int threads);
 /// The library's built-in layer, and the same cell written outside the library from generic ops.
 /// library_step.cpp defines both.
 Contestant library_step(const Problem& problem);
+/// library_step() with the batch divided over `threads` threads.
+Contestant parallel_step(const Problem& problem, int threads);
 Contestant user_step(const Problem& problem);
 
 }  // namespace hindsight::bench

@@ -1,6 +1,7 @@
 #include <hindsight/autograd/autograd.h>
 #include <hindsight/nn/linear.h>
 #include <hindsight/nn/lstm.h>
+#include <hindsight/nn/parallel_gradient.h>
 #include <hindsight/nn/rnn.h>
 #include <hindsight/optim/optim.h>
 
@@ -48,15 +49,17 @@ struct Trainer {
   Layer layer;
   nn::Linear readout;
   optim::Sgd sgd;
-  Variable x;
+  Tensor x;
   Indices targets;
+  int threads;
 
-  explicit Trainer(const Problem& p)
+  Trainer(const Problem& p, int thread_count)
       : layer({.input = p.I, .hidden = p.H}, rng),
         readout({.inputs = p.H, .outputs = p.I}, rng),
         sgd(all_parameters(), {.learning_rate = p.learning_rate, .clip_norm = p.clip_norm}),
-        x(Tensor({p.T, p.B, p.I}, DType::f32)),
-        targets(p.targets, {p.T, p.B}) {
+        x({p.T, p.B, p.I}, DType::f32),
+        targets(p.targets, {p.T, p.B}),
+        threads(thread_count) {
     std::copy(p.x.begin(), p.x.end(), x.data<float>());
     for (const char* name : {"weight_ih", "weight_hh", "bias_ih", "bias_hh"}) {
       for (auto& [full_name, parameter] : layer.named_parameters()) {
@@ -74,18 +77,32 @@ struct Trainer {
   }
 
   double step() {
-    Tape tape;
-    const Variable loss = cross_entropy(readout(layer(x).outputs), targets);
-    const double value = loss.item();
-    tape.backward(loss);
+    const double value = threads > 1 ? parallel_gradient() : gradient();
     sgd.step();
     return value;
+  }
+
+  double gradient() {
+    Tape tape;
+    const Variable loss = cross_entropy(readout(layer(Variable(x)).outputs), targets);
+    tape.backward(loss);
+    return loss.item();
+  }
+
+  double parallel_gradient() {
+    const auto loss_of = [this](const nn::Rows& rows) {
+      const Variable logits = readout(layer(Variable(rows.of(x, 1))).outputs);
+      return Variable(rows.share() * cross_entropy(logits, rows.of(targets, 1)));
+    };
+    return nn::parallel_gradient(x.size(1), loss_of, {.threads = threads});
   }
 };
 
 template <class Layer>
-Contestant contestant(const std::string& name, const Problem& problem) {
-  return {name, [trainer = std::make_shared<Trainer<Layer>>(problem)] { return trainer->step(); }};
+Contestant contestant(const std::string& name, const Problem& problem, int threads = 1) {
+  return {name, [trainer = std::make_shared<Trainer<Layer>>(problem, threads)] {
+            return trainer->step();
+          }};
 }
 
 }  // namespace
@@ -93,6 +110,11 @@ Contestant contestant(const std::string& name, const Problem& problem) {
 Contestant library_step(const Problem& problem) {
   return problem.model == "lstm" ? contestant<nn::Lstm>("step", problem)
                                  : contestant<nn::Rnn>("step", problem);
+}
+
+Contestant parallel_step(const Problem& problem, int threads) {
+  return problem.model == "lstm" ? contestant<nn::Lstm>("threads", problem, threads)
+                                 : contestant<nn::Rnn>("threads", problem, threads);
 }
 
 Contestant user_step(const Problem& problem) {

@@ -21,12 +21,14 @@ constexpr int kComparedSteps = 3;    // the losses after an update show whether 
 const std::vector<std::string> kShapes = {"100,20,6,50", "100,32,64,128", "50,64,128,256",
                                           "35,20,650,650", "100,1,64,128"};
 const char* const kExamples = R"(
-One line per model and shape: median and minimum in ms of the library's step, of the same cell written
-by a user, of the step by hand, of its matrix products alone and of PyTorch; then ratios of the medians.
+One line per model and shape: median and minimum in ms of the library's step, of the same with the batch
+divided over threads, of the same cell written by a user, of the step by hand, of its matrix products alone
+and of PyTorch; then ratios of the medians.
 
 examples:
   recurrent                                        both models, five shapes, one thread
   recurrent --model lstm --shape 100,20,6,50 --seconds 10
+  recurrent --threads 2 --only step --only threads  the library's step with two threads and with one
   recurrent --csv > recurrent.csv
 )";
 
@@ -34,7 +36,8 @@ struct Options {
   std::vector<std::string> models = {"lstm", "rnn"};
   std::vector<std::string> shapes = kShapes;
   double seconds = 4;
-  int threads = 1;
+  int threads = 1, product_threads = 1;
+  std::vector<std::string> only;
   bool csv = false;
 };
 
@@ -49,19 +52,27 @@ Shape parse_shape(const std::string& text) {
   return {v[0], v[1], v[2], v[3]};
 }
 
-std::vector<Contestant> contestants_for(const Problem& problem, int threads) {
+std::vector<Contestant> contestants_for(const Problem& problem, const Options& options) {
+  const auto wanted = [&](const std::string& name) {
+    return options.only.empty() ||
+           std::find(options.only.begin(), options.only.end(), name) != options.only.end();
+  };
   std::vector<Contestant> all;
-  all.push_back(library_step(problem));
-  if (problem.model == "lstm") all.push_back(user_step(problem));
-  all.push_back(handwritten_step(problem));
-  all.push_back(products_alone(problem));
-  if (auto torch = torch_step(problem, threads)) all.push_back(*torch);
+  if (wanted("step")) all.push_back(library_step(problem));
+  if (wanted("threads") && options.threads > 1)
+    all.push_back(parallel_step(problem, options.threads));
+  if (wanted("user") && problem.model == "lstm") all.push_back(user_step(problem));
+  if (wanted("hand-written")) all.push_back(handwritten_step(problem));
+  if (wanted("products")) all.push_back(products_alone(problem));
+  if (!wanted("PyTorch")) return all;
+  if (auto torch = torch_step(problem, options.product_threads)) all.push_back(*torch);
   return all;
 }
 
 /// Reports on stderr who computes another loss than the first contestant; true if all agree.
 bool losses_agree(const std::vector<Contestant>& contestants, const std::string& title) {
   bool agree = true;
+  if (contestants.empty()) throw std::invalid_argument("--only: no contestant takes part");
   for (int step = 0; step < kComparedSteps; ++step) {
     const double expected = contestants.front().step();
     for (std::size_t k = 1; k < contestants.size(); ++k) {
@@ -80,9 +91,13 @@ bool losses_agree(const std::vector<Contestant>& contestants, const std::string&
 struct Ratio {
   const char *above, *below;
 };
-constexpr const char* kContestants[] = {"step", "user", "hand-written", "products", "PyTorch"};
-constexpr Ratio kRatios[] = {
-    {"step", "hand-written"}, {"products", "step"}, {"PyTorch", "step"}, {"user", "step"}};
+constexpr const char* kContestants[] = {"step",         "threads",  "user",
+                                        "hand-written", "products", "PyTorch"};
+constexpr Ratio kRatios[] = {{"step", "hand-written"},
+                             {"products", "step"},
+                             {"PyTorch", "step"},
+                             {"user", "step"},
+                             {"threads", "step"}};
 
 /// The table: a row for each model and shape; for each contestant the median and the minimum in ms,
 /// then ratios of the medians. "-" for a contestant that did not take part.
@@ -140,7 +155,7 @@ void print_row(const Options& options, const std::vector<std::string>& cells) {
 bool run(const Options& options) {
   std::vector<Shape> shapes;
   for (const std::string& text : options.shapes) shapes.push_back(parse_shape(text));
-  hindsight::blas::set_threads(options.threads);
+  hindsight::blas::set_threads(options.product_threads);
   const auto blas = hindsight::blas::info();
   fmt::print(stderr, "{}, {} kernels, {} thread{}\n", blas.backend, blas.kernels, blas.threads,
              blas.threads == 1 ? "" : "s");
@@ -149,7 +164,7 @@ bool run(const Options& options) {
   for (const std::string& model : options.models) {
     for (std::size_t k = 0; k < shapes.size(); ++k) {
       const Problem problem = make_problem(model, shapes[k], 1);
-      const auto contestants = contestants_for(problem, options.threads);
+      const auto contestants = contestants_for(problem, options);
       agree &= losses_agree(contestants, model + " " + options.shapes[k]);
       print_row(options, results(problem, options.shapes[k], contestants,
                                  measure(contestants, options.seconds)));
@@ -175,7 +190,14 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", options.seconds, "For each model and shape, about")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads a large product may use")
+  app.add_option("--threads", options.threads,
+                 "Also time the library's step with the batch divided over so many threads")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--only", options.only, "Contestants to time (default: all)")
+      ->check(CLI::IsMember({"step", "threads", "user", "hand-written", "products", "PyTorch"}));
+  app.add_option("--product-threads", options.product_threads,
+                 "Threads a large product may use, except in `threads`")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
