@@ -14,19 +14,22 @@ using Clock = std::chrono::steady_clock;
 
 constexpr double kMemory = 1.0 / 30;  // weight of a chunk in the recent mean
 
-/// Reads the streams chunk by chunk; `loss_of` returns a chunk's loss and advances the states.
+// Floating-point operations of a chunk, about: with fewer, waking threads costs more than they
+// gain.
+constexpr double kWorthThreads = 2e7;
+
+/// Reads the streams chunk by chunk; `loss_of` returns a chunk's loss.
 template <class LossOf>
 Pass read(const Streams& streams, Size chunk, const ProgressCallback& on_progress,
           LossOf&& loss_of) {
   const Clock::time_point start = Clock::now();
-  nn::States states;
   Pass pass;
   pass.all_steps = streams.steps();
   double total = 0;
   while (!pass.complete()) {
     const Size steps = std::min(chunk, streams.steps() - pass.steps);
     const double loss =
-        loss_of(streams.chunk(pass.steps, steps), streams.chunk(pass.steps + 1, steps), &states);
+        loss_of(streams.chunk(pass.steps, steps), streams.chunk(pass.steps + 1, steps));
     pass.recent = pass.steps == 0 ? loss : pass.recent + kMemory * (loss - pass.recent);
     total += loss * static_cast<double>(steps);
     pass.steps += steps;
@@ -67,19 +70,31 @@ CharTrainer::CharTrainer(const CharModel& model, const CharTrainingOptions& opti
       optimizer_(model.parameters(),
                  {.learning_rate = options.learning_rate, .clip_norm = options.clip}) {}
 
-double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::States* states) {
+int CharTrainer::threads(Size batch) const {
+  // Each parameter takes part in a product forward and in two backward.
+  const double work = 6 * static_cast<double>(model_.parameter_count()) *
+                      static_cast<double>(options_.chunk * batch);
+  if (options_.threads == 0 && work < kWorthThreads) return 1;
+  return nn::parts_of(batch, {.threads = options_.threads});
+}
+
+double CharTrainer::learn(const Indices& symbols, const Indices& next, Carried* states) {
   std::optional<FiniteChecks> checks;
   if (options_.check_finite) checks.emplace();
-  try {
-    Tape tape;
-    CharModel::Prediction prediction = model_(symbols, *states);
-    const Variable loss = cross_entropy(prediction.logits, next);
+  const auto loss_of = [&](const nn::Rows& rows) {
+    nn::States& carried = (*states)[static_cast<std::size_t>(rows.part)];
+    CharModel::Prediction prediction = model_(rows.of(symbols, 1), carried);
+    const Variable loss = rows.share() * cross_entropy(prediction.logits, rows.of(next, 1));
     const double nats = loss.item();
     if (!std::isfinite(nats))
       fail<NonFiniteError>("the loss is {}", std::abs(nats));  // the sign of NaN is arbitrary
-    tape.backward(loss);
+    carried = std::move(prediction.final);  // constants once the part's tape is gone
+    return loss;
+  };
+  try {
+    const double nats = nn::parallel_gradient(symbols.shape()[1], loss_of,
+                                              {.threads = static_cast<int>(states->size())});
     optimizer_.step();
-    *states = std::move(prediction.final);  // constants once the tape is gone
     return nats;
   } catch (const NonFiniteError& error) {
     fail<NonFiniteError>(
@@ -90,21 +105,22 @@ double CharTrainer::learn(const Indices& symbols, const Indices& next, nn::State
 }
 
 Pass CharTrainer::train(const Streams& streams, const ProgressCallback& on_progress) {
-  return read(streams, options_.chunk, on_progress,
-              [this](const Indices& symbols, const Indices& next, nn::States* states) {
-                return learn(symbols, next, states);
-              });
+  Carried states(static_cast<std::size_t>(threads(streams.batch())));
+  return read(
+      streams, options_.chunk, on_progress,
+      [&](const Indices& symbols, const Indices& next) { return learn(symbols, next, &states); });
 }
 
 Pass CharTrainer::validate(const Streams& streams, const ProgressCallback& on_progress) {
   const nn::Evaluation mode;
   const Tape::Pause pause;
-  const Pass pass = read(streams, options_.chunk, on_progress,
-                         [this](const Indices& symbols, const Indices& next, nn::States* states) {
-                           CharModel::Prediction prediction = model_(symbols, *states);
-                           *states = std::move(prediction.final);
-                           return cross_entropy(prediction.logits, next).item();
-                         });
+  nn::States states;
+  const Pass pass =
+      read(streams, options_.chunk, on_progress, [&](const Indices& symbols, const Indices& next) {
+        CharModel::Prediction prediction = model_(symbols, states);
+        states = std::move(prediction.final);
+        return cross_entropy(prediction.logits, next).item();
+      });
   if (!std::isfinite(pass.nats)) {
     fail<NonFiniteError>("the validation loss is {} after step {}", std::abs(pass.nats),
                          optimizer_.steps());

@@ -12,6 +12,9 @@ struct CharTrainingOptions {
   double learning_rate = 0.002;
   double clip = 5;            ///< largest global 2-norm of the gradient; 0 does not clip
   bool check_finite = false;  ///< names the first operation that produces NaN or infinity; slow
+  /// Threads that the streams are divided over, as in nn::parallel_gradient(); 0: the default, but
+  /// one where a chunk is too little work.
+  int threads = 0;
 };
 
 /// OptionError if training such a model with `batch` streams takes more memory than there is.
@@ -50,9 +53,13 @@ class CharTrainer {
   Pass validate(const Streams& streams, const ProgressCallback& on_progress);
 
   optim::Optimizer& optimizer() { return optimizer_; }
+  /// How many threads train on `batch` streams.
+  int threads(Size batch) const;
 
  private:
-  double learn(const Indices& symbols, const Indices& next, nn::States* states);
+  /// The states of each thread's streams, carried from chunk to chunk.
+  using Carried = std::vector<nn::States>;
+  double learn(const Indices& symbols, const Indices& next, Carried* states);
 
   CharModel model_;
   CharTrainingOptions options_;

@@ -67,7 +67,8 @@ class TrainRun {
     progress_.print(describe(model_));
     progress_.print(fmt::format("{} characters to train on, {} to validate on; {}",
                                 grouped(corpus_.train.length() * options_.batch),
-                                grouped(corpus_.valid.length() * options_.batch), backend()));
+                                grouped(corpus_.valid.length() * options_.batch),
+                                backend(trainer_.threads(options_.batch))));
     for (epoch_ = 1; epoch_ <= options_.epochs; ++epoch_) {
       const Pass train =
           trainer_.train(corpus_.train, [this](const Pass& pass) { return on_progress(pass, 1); });
@@ -192,7 +193,7 @@ Command add_train(CLI::App& charlm) {
   app->add_option("--out", o->out, "File for the model")->type_name("FILE")->capture_default_str();
   app->add_option("--metrics", o->metrics, "CSV file for the losses of every epoch")
       ->type_name("FILE");
-  add_threads(*app);
+  add_training_threads(*app, o->training.threads);
   app->add_flag("--check-finite", o->training.check_finite,
                 "Name the operation that first produces NaN or infinity (slow)");
   app->footer(kTrainExamples);

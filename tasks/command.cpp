@@ -75,6 +75,19 @@ void add_threads(CLI::App& app) {
       ->type_name("N");
 }
 
+void add_training_threads(CLI::App& app, int& threads) {
+  app.add_option_function<int>(
+         "--threads",
+         [&threads](int count) {
+           threads = count;
+           blas::set_threads(count);
+         },
+         "Threads to divide each batch over (default: OMP_NUM_THREADS, else all processors, where "
+         "the model is large enough). Results differ in the last digits from number to number")
+      ->check(whole_number(1, 1024))
+      ->type_name("N");
+}
+
 Command add_info(CLI::App& program) {
   CLI::App* app =
       program.add_subcommand("info", "Show how this program was built and what it runs on");

@@ -25,7 +25,10 @@ CLI::Validator number_between(double low, double high);  ///< in [low, high)
 
 /// The options --seed and --threads, the same for every command.
 void add_seed(CLI::App& app, std::uint64_t& seed);
-/// Takes effect when the command line is parsed.
+/// Of large matrix products; takes effect when the command line is parsed.
 void add_threads(CLI::App& app);
+/// Of training, and of large products outside of it; `threads` stays 0 where the option is left
+/// out.
+void add_training_threads(CLI::App& app, int& threads);
 
 }  // namespace hindsight::tasks

@@ -31,10 +31,10 @@ std::string program_path() {
 
 std::string version() { return HINDSIGHT_VERSION; }
 
-std::string backend() {
+std::string backend(int threads) {
   const blas::Info blas = blas::info();
-  return fmt::format("{} with {} kernels, {} thread{}", blas.backend, blas.kernels, blas.threads,
-                     blas.threads == 1 ? "" : "s");
+  return fmt::format("{} with {} kernels, {} thread{}", blas.backend, blas.kernels, threads,
+                     threads == 1 ? "" : "s");
 }
 
 std::string info() {

@@ -10,7 +10,7 @@ std::string program_path();
 std::string version();
 
 /// "oneDNN 2.6.3 (float32), OpenBLAS 0.3.21 with SkylakeX kernels, 2 threads"
-std::string backend();
+std::string backend(int threads);
 
 /// Lines that show how this program was built and what it runs on.
 std::string info();

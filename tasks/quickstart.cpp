@@ -31,6 +31,7 @@ struct QuickstartOptions {
   std::string text, out = "hindsight-charlm.safetensors";
   double seconds = 60;
   std::uint64_t seed = 1;
+  int threads = 0;
 };
 
 /// The main job in about a minute: train on a text, check the gradients, save, sample.
@@ -42,10 +43,10 @@ class Quickstart {
         corpus_(text_, name_, kTraining.chunk, kBatch, kMostValid),
         rng_(options.seed),
         model_(corpus_.vocabulary, kModel, rng_),
-        trainer_(model_, kTraining) {}
+        trainer_(model_, training(options)) {}
 
   int run() {
-    fmt::print("Hindsight {}: {}\n", version(), backend());
+    fmt::print("Hindsight {}: {}\n", version(), backend(trainer_.threads(kBatch)));
     const auto bytes = static_cast<Size>(text_.size());
     fmt::print("Text: {}, {} bytes, the last tenth kept for validation{}\n", name_, grouped(bytes),
                bytes / 10 > kMostValid
@@ -72,6 +73,12 @@ class Quickstart {
   }
 
  private:
+  static CharTrainingOptions training(const QuickstartOptions& options) {
+    CharTrainingOptions result = kTraining;
+    result.threads = options.threads;
+    return result;
+  }
+
   static std::string read_text(const QuickstartOptions& options, std::string* name) {
     nn::check_saving(options.out);
     if (!options.text.empty()) {
@@ -168,7 +175,7 @@ Command add_quickstart(CLI::App& program) {
       ->capture_default_str();
   app->add_option("--out", o->out, "File for the model")->type_name("FILE")->capture_default_str();
   add_seed(*app, o->seed);
-  add_threads(*app);
+  add_training_threads(*app, o->threads);
   app->footer(kExamples);
   return {app, [o] { return Quickstart(*o).run(); }};
 }

@@ -128,6 +128,34 @@ TEST_CASE("dropout acts in training and not in validation") {
   CHECK(trainer.validate(corpus.valid, always).nats == trainer.validate(corpus.valid, always).nats);
 }
 
+TEST_CASE("streams divided over threads keep their states") {
+  const Corpus corpus(kText, "x", 16, 5);
+  const auto train = [&](int threads, double dropout) {
+    CharModel model = small_model(corpus, dropout);
+    CharTrainer trainer(model, {.chunk = 16, .learning_rate = 0.01, .threads = threads});
+    std::vector<double> losses;
+    for (int epoch = 0; epoch < 2; ++epoch)
+      losses.push_back(trainer.train(corpus.train, always).nats);
+    losses.push_back(trainer.validate(corpus.valid, always).nats);
+    return losses;
+  };
+  for (double dropout : {0.0, 0.3}) {
+    const std::vector<double> wanted = train(1, dropout);
+    for (int threads : {2, 3}) {
+      const std::vector<double> losses = train(threads, dropout);
+      CHECK(train(threads, dropout) == losses);  // the same bits
+      for (std::size_t i = 0; i < losses.size(); ++i)
+        CHECK(losses[i] == doctest::Approx(wanted[i]).epsilon(2e-3));  // float32, many steps
+    }
+  }
+  // Too little work for several, unless they are asked for; never more than streams.
+  CharModel model = small_model(corpus);
+  CHECK(CharTrainer(model, {.chunk = 16}).threads(5) == 1);
+  CHECK(CharTrainer(model, {.chunk = 16, .threads = 3}).threads(5) == 3);
+  CHECK(CharTrainer(model, {.chunk = 16, .threads = 9}).threads(5) == 5);
+  CHECK(CharTrainer(model, {.chunk = 100000}).threads(1000) == default_threads());
+}
+
 TEST_CASE("a pass ends when the callback returns false") {
   const Corpus corpus(kText, "x", 16, 4);
   CharTrainer trainer(small_model(corpus), {.chunk = 16});
