@@ -28,12 +28,14 @@ void recur(const Tensor& decay, const Tensor& x, const Tensor& initial, int axis
     using T = decltype(zero);
     const T *factor = factors.data<T>(), *addend = addends.data<T>();
     const T* from = starts ? starts.data<T>() : nullptr;
-    detail::scan(
-        lines, {0, lines.total()}, direction, y.data<T>(),
-        [=](Size line) { return from ? static_cast<double>(from[line]) : 0; },
-        [=](Size at, double running) {
-          return static_cast<double>(factor[at]) * running + static_cast<double>(addend[at]);
-        });
+    detail::for_all_lines(lines, [&](Range range) {
+      detail::scan(
+          lines, range, direction, y.data<T>(),
+          [=](Size line) { return from ? static_cast<double>(from[line]) : 0; },
+          [=](Size at, double running) {
+            return static_cast<double>(factor[at]) * running + static_cast<double>(addend[at]);
+          });
+    });
   });
 }
 
@@ -187,7 +189,7 @@ void LinearRecurrence::backward(ReverseSweep& sweep) {
     const Lines lines(g.shape(), axis_);
     const RecurrenceBackward<T> all{lines,   direction_, data(factors), data(start), data(y),
                                     data(g), to_decay,   to_x,          to_initial};
-    all({0, lines.total()});
+    detail::for_all_lines(lines, all);
   });
   to_decay.finish(sweep);
   to_x.finish(sweep);

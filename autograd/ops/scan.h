@@ -1,7 +1,8 @@
 #pragma once
 #include <hindsight/autograd/tape/variable.h>
 
-/// Running results along an axis: element i is computed from elements 0 to i. Every result has the
+/// Running results along an axis: element i is computed from elements 0 to i. Large ones run on as
+/// many threads as a product may use (blas::set_threads), with the same bits. Every result has the
 /// shape and dtype of x; an axis out of range is an IndexError.
 namespace hindsight {
 

@@ -1,6 +1,8 @@
 #pragma once
 #include <hindsight/autograd/ops/rearrange.h>
 #include <hindsight/autograd/ops/scan.h>
+#include <hindsight/autograd/tensor/blas.h>
+#include <hindsight/autograd/tensor/parallel.h>
 
 #include <algorithm>
 #include <type_traits>
@@ -43,6 +45,20 @@ struct Range {
 // fills whole pages of memory, without which a long scan takes twice the time.
 constexpr Size kBlock = 2048;
 
+/// Calls f(range) for ranges that cover all lines: on as many threads as a product may use, where
+/// each has enough elements to be worth waking it.
+template <class F>
+void for_all_lines(const Lines& lines, F&& f) {
+  constexpr Size kWorthAThread = Size{1} << 17;  // elements; some 30 us
+  const Size total = lines.total(), elements = total * lines.count;
+  const Size parts =
+      std::min({static_cast<Size>(blas::threads()), elements / kWorthAThread, total});
+  if (parts < 2) return f(Range{0, total});
+  parallel_for(static_cast<int>(parts), [&](int part) {
+    f(Range{total * part / parts, total * (part + 1) / parts});
+  });
+}
+
 /// Calls f(line, width) for blocks of `width` neighbouring lines, one element apart. A width of 1,
 /// as along the last axis, is a constant of the compiler, so that a register holds the value.
 template <class F>
@@ -82,8 +98,10 @@ void scan(const Lines& lines, Range range, Direction direction, T* out, Start&& 
 template <class T, class Step>
 void scan(const Tensor& out, int axis, double start, Direction direction, Step&& step) {
   const Lines lines(out.shape(), axis);
-  scan(
-      lines, {0, lines.total()}, direction, out.data<T>(), [=](Size) { return start; }, step);
+  for_all_lines(lines, [&](Range range) {
+    scan(
+        lines, range, direction, out.data<T>(), [=](Size) { return start; }, step);
+  });
 }
 
 /// Replaces element i by the one before it (in reverse, after it), or by `edge` at the end.

@@ -26,6 +26,7 @@ void Parameter::to(DType dtype) {
   if (dtype == data_->value.dtype()) return;
   data_->value = data_->value.to(dtype);
   data_->gradient.release();
+  data_->part_gradients.clear();
   changed();
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <hindsight/autograd/tape/gradient.h>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -9,13 +10,14 @@ namespace hindsight {
 /// A tensor that training updates, with its gradient. Copies share both. A default-constructed
 /// Parameter is empty (false) and stands for an optional one that is absent: every method throws
 /// Error, except operator bool and data(), which is null. Access is not synchronised: a Parameter
-/// and its copies belong to one thread.
+/// and its copies belong to one thread, but several may read the value while none changes it.
 class Parameter {
  public:
   struct Data {
     std::string name;
     Tensor value;
     Gradient gradient;
+    std::map<int, Gradient> part_gradients;  ///< of LocalGradients, kept for the next ones
     std::uint64_t version = 0;  ///< counts changes, so that cached copies can detect them
   };
 

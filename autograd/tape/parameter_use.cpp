@@ -1,3 +1,4 @@
+#include <hindsight/autograd/tape/local_gradients.h>
 #include <hindsight/autograd/tape/parameter_use.h>
 #include <hindsight/autograd/tensor/blas.h>
 #include <hindsight/autograd/tensor/matrix_product.h>
@@ -119,7 +120,8 @@ void add_weight_gradient(Node* node, const Layout& weight, const Tensor& input,
 
 void ParameterUse::attach_gradient() {
   leaf->release_gradient();
-  leaf->gradient = &parameter.data()->gradient;
+  LocalGradients* local = LocalGradients::current();
+  leaf->gradient = local ? &local->use(parameter) : &parameter.data()->gradient;
   leaf->parameter_gradient = true;
 }
 

@@ -51,7 +51,7 @@ struct ParameterUse {
   Node* leaf = nullptr;
   ParameterUse* next = nullptr;
 
-  /// From here on, sweeps add to the parameter's gradient.
+  /// From here on, sweeps add to the parameter's gradient, or to that of the active LocalGradients.
   void attach_gradient();
   /// From here on, sweeps add to a gradient of the leaf's own.
   void detach_gradient();

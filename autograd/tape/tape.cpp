@@ -144,8 +144,9 @@ void Tape::backward(const Variable& loss) {
   check_parameters("backward");
   bool finished = false;
   const OnExit end{[&] {
-    for (ParameterUse* use = uses_; use && !finished; use = use->next)
-      use->parameter.clear_gradient();
+    for (ParameterUse* use = uses_; use && !finished; use = use->next) {
+      if (use->leaf->parameter_gradient) use->leaf->gradient->clear();
+    }
     clear();
   }};
   const Busy busy(*this);

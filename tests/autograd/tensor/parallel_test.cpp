@@ -116,5 +116,20 @@ TEST_CASE("products in parts use one thread each") {
   for (const Tensor& result : results) CHECK(same_bits(result, wanted));
 }
 
+TEST_CASE("large scans on several threads have the bits of one") {
+  const Tensor decay = random_tensor({400, 3, 333}, 1), x = random_tensor({400, 3, 333}, 2);
+  const auto values = [&](int threads) {
+    const int before = blas::threads();
+    blas::set_threads(threads);
+    const Derivatives result = derivatives(
+        [](In in) { return linear_recurrence(in[0], in[1], 0) + cumsum(in[1], 2); }, {decay, x});
+    blas::set_threads(before);
+    return result;
+  };
+  const Derivatives one = values(1), three = values(3);
+  CHECK(same_bits(one.value, three.value));
+  for (std::size_t i = 0; i < 2; ++i) CHECK(same_bits(one.gradients[i], three.gradients[i]));
+}
+
 }  // namespace
 }  // namespace hindsight::test
