@@ -3,27 +3,30 @@
 
 namespace hindsight::nn {
 
-State::State(std::initializer_list<Variable> parts) {
-  for (const Variable& part : parts) push_back(part);
-}
-
-void State::push_back(const Variable& part) {
-  if (count_ == kMost) fail<OptionError>("State: at most {} parts are supported", kMost);
-  parts_[static_cast<std::size_t>(count_++)] = part;
-}
-
-void State::resize(int count) {
-  for (; count_ > count; --count_) parts_[static_cast<std::size_t>(count_ - 1)] = Variable();
-}
-
 State State::detach() const {
-  State result = *this;
-  for (int i = 0; i < count_; ++i) result[i] = result[i].detach();
+  State result;
+  for (const Variable& part : parts_) result.push_back(part.detach());
   return result;
+}
+
+const Variable& State::recurrent() const {
+  recurrent_was_read_ = true;
+  return recurrent_ ? recurrent_ : parts_.front();
+}
+
+void State::set_recurrent(const Variable& h) {
+  recurrent_ = h;
+  recurrent_was_read_ = false;
 }
 
 Variable Cell::project(const Indices&) const {
   fail<Error>("Recurrent: this cell takes vectors, not symbols: embed them first");
+}
+
+Variable Cell::output(const Variable&, const State& next) const { return next[0]; }
+
+State Cell::scan(const Variable&, const State&) const {
+  fail<Error>("Recurrent: the states of this cell cannot be computed all at once");
 }
 
 }  // namespace hindsight::nn

@@ -18,12 +18,12 @@ class GatedCell : public Cell {
  public:
   Variable project(const Variable& inputs) const override {
     if (!bias_ih) return matmul(inputs, transpose(weight_ih));
-    return linear(inputs, weight_ih, bias_ih + bias_hh);
+    return linear(inputs, weight_ih, projected_bias());
   }
   Variable project(const Indices& symbols) const override {
     const Variable table = transpose(weight_ih);
     if (!bias_ih) return take(table, symbols);
-    const Variable bias = bias_ih + bias_hh;  // added to the table or to the rows: the fewer
+    const Variable bias = projected_bias();  // added to the table or to the rows: the fewer
     if (table.size(0) <= symbols.elements()) return take(table + bias, symbols);
     return take(table, symbols) + bias;
   }
@@ -44,6 +44,8 @@ class GatedCell : public Cell {
     bias_ih = parameter("bias_ih", init::uniform({rows}, bound, rng));
     bias_hh = parameter("bias_hh", init::uniform({rows}, bound, rng));
   }
+  /// What the projection adds to x W_ih^T: (G H,).
+  virtual Variable projected_bias() const { return bias_ih + bias_hh; }
 };
 
 }  // namespace hindsight::nn

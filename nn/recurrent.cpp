@@ -1,12 +1,12 @@
-#include <hindsight/autograd/derivatives/checkpoint.h>
 #include <hindsight/autograd/elementwise/elementwise.h>
 #include <hindsight/autograd/ops/rearrange.h>
-#include <hindsight/autograd/ops/sequence.h>
 #include <hindsight/autograd/tape/scope.h>
-#include <hindsight/autograd/tape/tape.h>
+#include <hindsight/nn/init.h>
 #include <hindsight/nn/mode.h>
 #include <hindsight/nn/recurrent.h>
 #include <hindsight/nn/row_dropout.h>
+#include <hindsight/nn/unroll.h>
+#include <hindsight/nn/wrappers.h>
 
 #include <algorithm>
 #include <array>
@@ -15,49 +15,9 @@
 namespace hindsight::nn {
 namespace {
 
-enum class Direction { forward, reverse };
-
-/// Which batch rows are active at each time step: (T, B, 1), 1 within the row's length, else 0.
-Variable row_masks(const std::vector<Size>& lengths, Size steps, DType dtype) {
-  const auto batch = static_cast<Size>(lengths.size());
-  const Tensor masks(Shape{steps, batch, 1}, dtype);
-  for (Size t = 0; t < steps; ++t) {
-    for (Size row = 0; row < batch; ++row)
-      masks.set(t * batch + row, t < lengths[static_cast<std::size_t>(row)] ? 1 : 0);
-  }
-  return Variable(masks);
-}
-
-/// The inputs with zeros past each row's length, so that no result depends on the padding.
-Variable without_padding(const Variable& inputs, const std::vector<Size>& lengths) {
-  const Size steps = inputs.size(0);
-  if (lengths.empty() || *std::min_element(lengths.begin(), lengths.end()) == steps) return inputs;
-  return where(row_masks(lengths, steps, inputs.dtype()), inputs, 0.0);
-}
-
-/// Time steps are projected in blocks of about this many rows: enough for a product at full speed,
-/// few enough that the result, and its gradient in the reverse sweep, are still in the cache when
-/// the steps read them.
-constexpr Size kProjectedRows = 512;
-
-/// One layer in one direction, with all that its steps read, so that they can be rerun.
-struct Layer {
-  std::shared_ptr<const Cell> cell;
-  Variable vectors;  ///< (T, B, I), or
-  Indices symbols;   ///< (T, B)
-  Direction direction;
-  Size steps, batch;
-  Variable masks;  ///< row_masks(), if some row is shorter than T
-  Size shortest;   ///< length of a row
-  bool trains;     ///< training() when it was unrolled
-
-  bool forward() const { return direction == Direction::forward; }
-  Size time_of(Size i) const { return forward() ? i : steps - 1 - i; }
-  Variable project(Size start, Size count) const {
-    return vectors ? cell->project(slice(vectors, 0, start, count))
-                   : cell->project(symbols.rows(start, count));
-  }
-};
+using detail::Layer;
+using detail::Packing;
+using detail::StepResults;
 
 /// A scope name, formatted on the stack.
 class ScopeName {
@@ -75,87 +35,28 @@ class ScopeName {
   std::size_t size_ = 0;
 };
 
-/// Keeps the state of finished rows and makes their output zero. Returns the output.
-Variable freeze_finished(const Variable& inside, const State& before, int parts, State* next) {
-  const Variable output = where(inside, (*next)[0], 0.0);
-  for (int k = 0; k < parts; ++k) (*next)[k] = where(inside, (*next)[k], before[k]);
-  return output;
+/// The results of one layer in one direction from *state, whose parts are (B, width); leaves the
+/// final state there.
+StepResults run_layer(Layer layer, bool reverse, State* state) {
+  const Packing& packing = *layer.packing;
+  // Where they can, steps read the values in place, and only the steps are reversed.
+  const bool scans = layer.cell->scans() && !layer.step_by_step;
+  layer.backward_in_time = reverse;
+  layer.in_place = !packing.ragged() && !scans;
+  const bool reorders = reverse && !layer.in_place;
+  if (reorders && layer.vectors) layer.vectors = packing.reversed(layer.vectors);
+  if (reorders && layer.symbols) layer.symbols = packing.reversed(layer.symbols);
+  *state = packing.sorted(layer.cell->begin(*state));
+  StepResults results = unroll_layer(layer, state);
+  *state = packing.unsorted(*state);
+  if (reorders && results.outputs) results.outputs = packing.reversed(results.outputs);
+  for (Variable& part : results.states) part = reorders ? packing.reversed(part) : part;
+  return results;
 }
 
-/// Runs steps [begin, end), counted in the layer's direction, from *state, and leaves the state
-/// after them there; only its first `parts` parts change. Returns their outputs in the order of
-/// time.
-Variable run_steps(const Layer& layer, Size begin, Size end, int parts, State* state) {
-  const Size block = std::max<Size>(1, kProjectedRows / std::max<Size>(1, layer.batch));
-  const Size earliest = std::min(layer.time_of(begin), layer.time_of(end - 1));
-  Sequence outputs(end - begin);
-  Variable projected;
-  for (Size i = begin; i < end; ++i) {
-    const Size t = layer.time_of(i), within = (i - begin) % block,
-               count = std::min(block, end - (i - within));
-    if (within == 0) {
-      const Size start = layer.forward() ? t : t - count + 1;
-      const Scope scope("projection", TimeSteps{start, start + count - 1});
-      projected = layer.project(start, count);
-    }
-    const Scope scope(TimeStep{t});
-    State next = layer.cell->step(projected[layer.forward() ? within : count - 1 - within], *state);
-    if (next.size() != state->size()) {
-      fail<ShapeError>("Recurrent: the cell's step returned a state of {} parts; it was given {}",
-                       next.size(), state->size());
-    }
-    if (t < layer.shortest) {
-      next[0] = outputs.put(t - earliest, next[0]);
-    } else {
-      outputs.put(t - earliest, freeze_finished(layer.masks[t], *state, parts, &next));
-    }
-    *state = std::move(next);
-  }
-  return outputs.values();
-}
-
-/// The same as a checkpoint; the result is empty if the outputs are not wanted.
-Variable run_segment(const Layer& layer, Size begin, Size end, int parts, bool wants_outputs,
-                     State* state) {
-  const Size first = std::min(layer.time_of(begin), layer.time_of(end - 1));
-  const Scope scope("segment", TimeSteps{first, first + end - begin - 1});
-  const auto run = [=](const std::vector<Variable>& given) {
-    const auto mode = layer.trains ? nullptr : std::make_unique<Evaluation>();
-    State s;
-    for (const Variable& part : given) s.push_back(part);
-    const Variable outputs = run_steps(layer, begin, end, parts, &s);
-    std::vector<Variable> results;
-    for (int k = 0; k < parts; ++k) results.push_back(s[k]);
-    if (wants_outputs) results.push_back(outputs);
-    return results;
-  };
-  std::vector<Variable> given;
-  for (int k = 0; k < state->size(); ++k) given.push_back((*state)[k]);
-  const std::vector<Variable> results = checkpoint(run, given);
-  for (int k = 0; k < parts; ++k) (*state)[k] = results[static_cast<std::size_t>(k)];
-  return wants_outputs ? results.back() : Variable();
-}
-
-/// Runs all steps of a layer and leaves the final state in *state; the result is empty if the
-/// outputs are not wanted.
-Variable unroll_layer(const Layer& layer, Size checkpoint_every, bool wants_outputs, State* state) {
-  const int parts = state->size();
-  *state = layer.cell->begin(*state);
-  Variable result;
-  if (checkpoint_every > 0 && Tape::current()) {
-    Sequence outputs(layer.steps);
-    for (Size begin = 0; begin < layer.steps; begin += checkpoint_every) {
-      const Size end = std::min(layer.steps, begin + checkpoint_every);
-      const Variable part = run_segment(layer, begin, end, parts, wants_outputs, state);
-      const Size first = std::min(layer.time_of(begin), layer.time_of(end - 1));
-      if (wants_outputs) outputs.put_steps(first, part);
-    }
-    result = outputs.values();
-  } else {
-    result = run_steps(layer, 0, layer.steps, parts, state);
-  }
-  state->resize(parts);
-  return wants_outputs ? result : Variable();
+void check_rate(const char* what, double value) {
+  if (!(value >= 0 && value < 1))
+    fail<OptionError>("Recurrent: {} {} is outside of [0, 1)", what, value);
 }
 
 }  // namespace
@@ -166,31 +67,49 @@ Unroller::Unroller(const RecurrentOptions& options, Rng& rng)
     fail<OptionError>("Recurrent: input {}, hidden {}, layers {}; each must be at least 1",
                       options.input, options.hidden, options.layers);
   }
-  if (!(options.dropout >= 0 && options.dropout < 1))
-    fail<OptionError>("Recurrent: dropout {} is outside of [0, 1)", options.dropout);
+  if (options.reverse && options.bidirectional) {
+    fail<OptionError>("Recurrent: reverse and bidirectional exclude each other");
+  }
+  check_rate("dropout", options.dropout);
+  check_rate("recurrent_dropout", options.recurrent_dropout);
+  check_rate("zoneout", options.zoneout);
 }
 
-void Unroller::add_cell(std::shared_ptr<Cell> cell) {
-  const std::size_t directions = options_.bidirectional ? 2 : 1;
-  const std::size_t layer = cells_.size() / directions;
-  const char* reverse = cells_.size() % directions == 1 ? "_reverse" : "";
-  add_child("", fmt::format("_l{}{}", layer, reverse), *cell);
-  cells_.push_back(std::move(cell));
+void Unroller::add_cell(std::shared_ptr<Cell> cell, Rng& rng) {
+  const std::size_t layer = cells_.size() / directions();
+  const char* reverse = cells_.size() % directions() == 1 ? "_reverse" : "";
+  const std::string suffix = fmt::format("_l{}{}", layer, reverse);
+  unwrapped_.push_back(cell);
+  if (options_.recurrent_dropout > 0)
+    cell = std::make_shared<detail::DropoutWrapper>(cell, options_.recurrent_dropout, rng);
+  if (options_.zoneout > 0)
+    cell = std::make_shared<detail::ZoneoutWrapper>(cell, options_.zoneout, rng);
+  add_child("", suffix, *cell);
+  cells_.push_back(cell);
+  if (!options_.learned_initial) return;
+  initial_.emplace_back();
+  for (Size width : cell->state_sizes()) {
+    const std::string name = fmt::format("initial_{}{}", initial_.back().size(), suffix);
+    initial_.back().push_back(parameter(name, init::zeros({width})));
+  }
 }
 
 const Cell& Unroller::cell_at(Size layer, Size direction) const {
-  const Size directions = options_.bidirectional ? 2 : 1;
-  if (layer < 0 || layer >= options_.layers || direction < 0 || direction >= directions) {
+  const auto all_layers = static_cast<Size>(layers()), ways = static_cast<Size>(directions());
+  if (layer < 0 || layer >= all_layers || direction < 0 || direction >= ways) {
     fail<IndexError>("Recurrent: layer {}, direction {} of {} layers in {} directions", layer,
-                     direction, options_.layers, directions);
+                     direction, all_layers, ways);
   }
-  return *cells_[static_cast<std::size_t>(layer * directions + direction)];
+  return *unwrapped_[static_cast<std::size_t>(layer * ways + direction)];
 }
 
 Size Unroller::layer_input(Size layer) const {
   if (layer == 0) return options_.input;
-  return cells_.front()->state_sizes().front() * (options_.bidirectional ? 2 : 1);
+  const Size below = cells_[(static_cast<std::size_t>(layer) - 1) * directions()]->output_size();
+  return options_.bidirectional && options_.merge == Merge::concat ? 2 * below : below;
 }
+
+Size Unroller::output_size() const { return layer_input(static_cast<Size>(layers())); }
 
 Unrolled Unroller::operator()(const Variable& inputs, const UnrollOptions& options) {
   return unroll(inputs, nullptr, options);
@@ -198,21 +117,28 @@ Unrolled Unroller::operator()(const Variable& inputs, const UnrollOptions& optio
 Unrolled Unroller::operator()(const Indices& symbols, const UnrollOptions& options) {
   return unroll({}, &symbols, options);
 }
+Stepped Unroller::step(const Variable& x, const States& states) { return step(x, nullptr, states); }
+Stepped Unroller::step(const Indices& symbols, const States& states) {
+  return step({}, &symbols, states);
+}
 
 void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
                                const UnrollOptions& options) const {
+  if (cells_.empty()) fail("Recurrent: the network has no cells: add some first");
   if (symbols) symbols->check_given("Recurrent");
   if (!symbols && !inputs) fail("Recurrent: the inputs are an empty Variable");
   const Shape& shape = symbols ? symbols->shape() : inputs.shape();
-  if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[0] == 0)) {
-    fail<ShapeError>("Recurrent: inputs are {}; (time, batch, {}) with at least one step is needed",
-                     shape, options_.input);
+  const int time = options_.batch_first ? 1 : 0;
+  const char* axes = options_.batch_first ? "batch, time" : "time, batch";
+  if (!symbols && (shape.rank() != 3 || shape[2] != options_.input || shape[time] == 0)) {
+    fail<ShapeError>("Recurrent: inputs are {}; ({}, {}) with at least one step is needed", shape,
+                     axes, options_.input);
   }
-  if (symbols && (shape.rank() != 2 || shape[0] == 0)) {
-    fail<ShapeError>("Recurrent: symbols are {}; (time, batch) with at least one step is needed",
-                     shape);
+  if (symbols && (shape.rank() != 2 || shape[time] == 0)) {
+    fail<ShapeError>("Recurrent: symbols are {}; ({}) with at least one step is needed", shape,
+                     axes);
   }
-  const Size steps = shape[0], batch = shape[1];
+  const Size steps = shape[time], batch = shape[1 - time];
   if (!options.lengths.empty() && static_cast<Size>(options.lengths.size()) != batch) {
     fail<ShapeError>("Recurrent: {} lengths for a batch of {}", options.lengths.size(), batch);
   }
@@ -225,76 +151,177 @@ void Unroller::check_arguments(const Variable& inputs, const Indices* symbols,
         "Recurrent: checkpoint_every is {}; a number of steps, or 0 for none, is needed",
         options.checkpoint_every);
   }
-  if (!options.initial.empty() && options.initial.size() != cells_.size()) {
-    fail<ShapeError>("Recurrent: {} initial states for {} layers and directions",
-                     options.initial.size(), cells_.size());
+}
+
+void Unroller::check_states(const States& states, Size batch) const {
+  if (states.size() != cells_.size()) {
+    fail<ShapeError>("Recurrent: {} initial states for {} layers and directions", states.size(),
+                     cells_.size());
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const Widths widths = cells_[i]->state_sizes();
+    if (static_cast<std::size_t>(states[i].size()) != widths.size()) {
+      fail<ShapeError>("Recurrent: initial state {} has {} parts; the cell carries {}", i,
+                       states[i].size(), widths.size());
+    }
+    for (std::size_t k = 0; k < widths.size(); ++k) {
+      const Variable& part = states[i][static_cast<int>(k)];
+      if (!part) fail("Recurrent: part {} of initial state {} is an empty Variable", k, i);
+      const Shape wanted{batch, widths[k]};
+      if (part.shape() != wanted) {
+        fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, i,
+                         part.shape(), wanted);
+      }
+    }
   }
 }
+
+States Unroller::initial_states(Size batch) const { return initial_states(batch, {}); }
+
+States Unroller::initial_states(Size batch, const Variable& inputs) const {
+  States states;
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    const Widths widths = cells_[i]->state_sizes();
+    State state;
+    for (std::size_t k = 0; k < widths.size(); ++k) {
+      const Shape shape{batch, widths[k]};
+      state.push_back(initial_.empty() ? Variable(Tensor::zeros(
+                                             shape, inputs ? inputs.dtype() : cells_[i]->dtype()))
+                                       : contiguous(broadcast_to(initial_[i][k], shape)));
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+Variable Unroller::merged(const Variable& forward, const Variable& reverse) const {
+  switch (options_.merge) {
+    case Merge::sum:
+      return forward + reverse;
+    case Merge::mean:
+      return 0.5 * (forward + reverse);
+    case Merge::mul:
+      return forward * reverse;
+    default:
+      return concat({forward, reverse}, -1);
+  }
+}
+
+/// What the layers of one unrolled run share.
+struct Unroller::Run {
+  const UnrollOptions& options;
+  States initial;
+  std::shared_ptr<const Packing> packing;
+  Variable vectors;  // the inputs of the current layer in the order of the packing, or
+  Indices symbols;
+  Unrolled result;
+};
 
 Unrolled Unroller::unroll(const Variable& inputs, const Indices* symbols,
                           const UnrollOptions& options) {
   check_arguments(inputs, symbols, options);
-  const std::vector<Size>& lengths = options.lengths;
   const Shape& shape = symbols ? symbols->shape() : inputs.shape();
-  const std::size_t directions = options_.bidirectional ? 2 : 1;
-  const DType dtype = cells_.front()->dtype();
-  Unrolled result;
+  const int time = options_.batch_first ? 1 : 0;
+  const Size steps = shape[time], batch = shape[1 - time];
   const Scope scope(path_or("Recurrent"));
-  Layer layer{{},
-              symbols ? Variable() : without_padding(inputs, lengths),
-              symbols ? *symbols : Indices(),
-              Direction::forward,
-              shape[0],
-              shape[1],
-              {},
-              lengths.empty() ? shape[0] : *std::min_element(lengths.begin(), lengths.end()),
-              training()};
-  if (layer.shortest < layer.steps) layer.masks = row_masks(lengths, layer.steps, dtype);
-  for (std::size_t i = 0; i < cells_.size(); i += directions) {
-    const bool last = i + directions == cells_.size();
-    Variable outputs[2];
-    for (std::size_t d = 0; d < directions; ++d) {
-      layer.cell = cells_[i + d];
-      layer.direction = d == 0 ? Direction::forward : Direction::reverse;
-      State state = options.initial.empty() ? zero_state(*layer.cell, layer.batch, dtype)
-                                            : options.initial[i + d];
-      check_state(*layer.cell, state, layer.batch, i + d);
-      const Scope direction(ScopeName("layer {}{}", i / directions, d == 0 ? "" : " reverse"));
-      outputs[d] =
-          unroll_layer(layer, options.checkpoint_every, !(last && options.final_only), &state);
-      result.final.push_back(std::move(state));
-    }
-    if (last && options.final_only) break;
-    layer.vectors = directions == 2 ? concat({outputs[0], outputs[1]}, -1) : outputs[0];
-    if (!last && training())
-      layer.vectors = dropout_by_row(layer.vectors, 1, options_.dropout, rng_);
+  Run run{options, options.initial.empty() ? initial_states(batch, inputs) : options.initial,
+          {},      {},
+          {},      {}};
+  check_states(run.initial, batch);
+  run.packing = std::allocate_shared<const Packing>(pool::Allocator<Packing>(), steps, batch,
+                                                    options.lengths, options_.batch_first);
+  if (symbols) run.symbols = run.packing->pack(*symbols);
+  if (!symbols) run.vectors = run.packing->pack(inputs);
+  for (std::size_t layer = 0; layer < layers(); ++layer) {
+    const bool last = layer + 1 == layers();
+    Variable output = layer_output(layer, !(last && options.final_only), &run);
+    if (!output) return std::move(run.result);
+    if (options_.residual && layer > 0) output = output + run.vectors;
+    if (!last && training() && options_.dropout > 0)
+      output = output * run.packing->pack(dropout_mask(batch, steps, output));
+    run.vectors = output;
+    run.symbols = Indices();
   }
-  if (!options.final_only) result.outputs = layer.vectors;
+  run.result.outputs = run.packing->unpack(run.vectors);
+  return std::move(run.result);
+}
+
+/// For outputs (..., W) of that many sequences and steps, in the order of the inputs.
+Tensor Unroller::dropout_mask(Size batch, Size steps, const Variable& outputs) {
+  const bool first = options_.batch_first;
+  const Shape shape{first ? batch : steps, first ? steps : batch, outputs.shape().back()};
+  return dropout_mask_by_row(shape, outputs.dtype(), first ? 0 : 1, options_.dropout, rng_);
+}
+
+/// Of all directions, merged; empty if not wanted.
+Variable Unroller::layer_output(std::size_t index, bool wanted, Run* run) const {
+  const Packing& packing = *run->packing;
+  Variable outputs[2];
+  for (std::size_t d = 0; d < directions(); ++d) {
+    const Scope direction(ScopeName("layer {}{}{}", index, d == 0 ? "" : " reverse",
+                                    packing.sorts() ? " with the longest sequences first" : ""));
+    Layer layer;
+    layer.cell = cells_[index * directions() + d];
+    layer.vectors = run->vectors;
+    layer.symbols = run->symbols;
+    layer.packing = run->packing;
+    layer.wants_outputs = wanted;
+    layer.wants_states = run->options.all_states;
+    layer.step_by_step = run->options.step_by_step;
+    layer.trains = training();
+    layer.checkpoint_every = run->options.checkpoint_every;
+    State state = run->initial[index * directions() + d];
+    const StepResults steps = run_layer(layer, options_.reverse || d == 1, &state);
+    outputs[d] = steps.outputs;
+    run->result.final.push_back(std::move(state));
+    if (!run->options.all_states) continue;
+    run->result.states.emplace_back();
+    for (const Variable& part : steps.states)
+      run->result.states.back().push_back(packing.unpack(part));
+  }
+  return wanted && directions() == 2 ? merged(outputs[0], outputs[1]) : outputs[0];
+}
+
+Stepped Unroller::step(const Variable& x, const Indices* symbols, const States& states) {
+  if (options_.bidirectional || options_.reverse)
+    fail<OptionError>("Recurrent: a network that reads from the end cannot take single steps");
+  if (cells_.empty()) fail("Recurrent: the network has no cells: add some first");
+  const Shape& shape = symbols ? symbols->shape() : x.shape();
+  if (symbols ? shape.rank() != 1 : shape.rank() != 2 || shape[1] != options_.input) {
+    fail<ShapeError>("Recurrent: the input of a step is {}; {} is needed", shape,
+                     symbols ? "(batch)" : fmt::format("(batch, {})", options_.input));
+  }
+  const Scope scope(path_or("Recurrent"));
+  Stepped result;
+  result.states = states.empty() ? initial_states(shape[0], x) : states;
+  check_states(result.states, shape[0]);
+  Variable input = x;
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    const Scope layer(ScopeName("layer {}", i));
+    const Cell& cell = *cells_[i];
+    State& state = result.states[i];
+    const Variable px = symbols && i == 0 ? cell.project(detail::as_row(*symbols))[0]
+                                          : cell.project(unsqueeze(input, 0))[0];
+    const int parts = state.size();
+    state = cell.step(px, cell.begin(state));
+    Variable output = cell.output(px, state);
+    state.resize(parts);
+    if (options_.residual && i > 0) output = output + input;
+    if (i + 1 < cells_.size() && training())
+      output = dropout_by_row(output, 0, options_.dropout, rng_);
+    input = output;
+  }
+  result.output = input;
   return result;
 }
 
-State Unroller::zero_state(const Cell& cell, Size batch, DType dtype) {
-  State state;
-  for (Size width : cell.state_sizes())
-    state.push_back(Variable(Tensor::zeros({batch, width}, dtype)));
-  return state;
-}
-
-void Unroller::check_state(const Cell& cell, const State& state, Size batch, std::size_t which) {
-  const Widths sizes = cell.state_sizes();
-  if (static_cast<std::size_t>(state.size()) != sizes.size()) {
-    fail<ShapeError>("Recurrent: initial state {} has {} parts; the cell carries {}", which,
-                     state.size(), sizes.size());
-  }
-  for (std::size_t k = 0; k < sizes.size(); ++k) {
-    const Shape wanted{batch, sizes[k]};
-    const Variable& part = state[static_cast<int>(k)];
-    if (!part) fail("Recurrent: part {} of initial state {} is an empty Variable", k, which);
-    const Shape& got = part.shape();
-    if (got != wanted)
-      fail<ShapeError>("Recurrent: part {} of initial state {} is {}; {} is needed", k, which, got,
-                       wanted);
-  }
-}
+Stack::Stack(const RecurrentOptions& options, Rng& rng)
+    : Unroller(
+          [&] {
+            RecurrentOptions checked = options;
+            checked.hidden = checked.layers = 1;
+            return checked;
+          }(),
+          rng) {}
 
 }  // namespace hindsight::nn

@@ -20,6 +20,20 @@ std::uint64_t mixed(std::uint64_t z) {
 
 constexpr std::uint64_t kElementStep = 0x9E3779B97F4A7C15u, kRowStep = 0xD1342543DE82EF95u;
 
+/// Where the numbers of a row of the batch begin.
+std::uint64_t row_key(std::uint64_t seed, Size row) {
+  return mixed(seed + static_cast<std::uint64_t>(row + 1) * kRowStep);
+}
+
+/// What the numbers of a call follow from.
+struct Seed {
+  explicit Seed(Rng& rng)
+      : value(RowsFrom::current() ? RowsFrom::current()->draw(rng) : rng.bits()),
+        first_row(RowsFrom::current() ? RowsFrom::current()->first() : 0) {}
+  std::uint64_t value;
+  Size first_row;
+};
+
 /// Writes `count` elements of a mask: 0 where a random number of 32 bits is less than `limit`. Each
 /// number of 64 bits serves two elements, `half` apart, so that the loops vectorize.
 template <class T>
@@ -52,11 +66,9 @@ Tensor row_mask(const Shape& shape, DType dtype, int row_axis, double rate, std:
     T* values = mask.data<T>();
     for (Size o = 0; o < outer; ++o) {
       for (Size row = 0; row < rows; ++row, values += inner) {
-        const std::uint64_t row_key =
-            mixed(seed + static_cast<std::uint64_t>(first + row + 1) * kRowStep);
+        const std::uint64_t key = row_key(seed, first + row);
         const auto start = static_cast<std::uint64_t>(o * ((inner + 1) / 2) + 1);
-        fill_mask(values, inner, row_key + start * kElementStep, limit,
-                  static_cast<T>(1 / (1 - rate)));
+        fill_mask(values, inner, key + start * kElementStep, limit, static_cast<T>(1 / (1 - rate)));
       }
     }
   });
@@ -67,12 +79,24 @@ Tensor row_mask(const Shape& shape, DType dtype, int row_axis, double rate, std:
 
 Variable dropout_by_row(const Variable& x, int row_axis, double rate, Rng& rng) {
   check_given("dropout", x);
-  const int axis = x.rank() == 0 ? 0 : checked_axis("dropout", row_axis, x);
-  if (!(rate >= 0 && rate < 1)) fail<OptionError>("dropout: rate {} is outside of [0, 1)", rate);
   if (rate == 0) return x;
-  RowsFrom* part = RowsFrom::current();
-  const std::uint64_t seed = part ? part->draw(rng) : rng.bits();
-  return x * Variable(row_mask(x.shape(), x.dtype(), axis, rate, seed, part ? part->first() : 0));
+  const int axis = x.rank() == 0 ? 0 : checked_axis("dropout", row_axis, x);
+  return x * Variable(dropout_mask_by_row(x.shape(), x.dtype(), axis, rate, rng));
+}
+
+Tensor dropout_mask_by_row(const Shape& shape, DType dtype, int row_axis, double rate, Rng& rng) {
+  if (!(rate >= 0 && rate < 1)) fail<OptionError>("dropout: rate {} is outside of [0, 1)", rate);
+  const Seed seed(rng);
+  return row_mask(shape, dtype, row_axis, rate, seed.value, seed.first_row);
+}
+
+Tensor numbers_by_row(Size rows, Rng& rng) {
+  const Seed seed(rng);
+  const Tensor numbers(Shape{rows, 1}, DType::f64);
+  double* values = numbers.data<double>();
+  for (Size row = 0; row < rows; ++row)
+    values[row] = static_cast<double>(row_key(seed.value, seed.first_row + row) >> 12);
+  return numbers;
 }
 
 RowsFrom::RowsFrom(Size first) : first_(first), outer_(std::exchange(current_rows, this)) {}

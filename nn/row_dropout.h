@@ -13,6 +13,12 @@ namespace hindsight::nn {
 /// axis.
 Variable dropout_by_row(const Variable& x, int row_axis, double rate, Rng& rng);
 
+/// The mask that dropout_by_row() multiplies by, of 0 and 1 / (1 - rate).
+Tensor dropout_mask_by_row(const Shape& shape, DType dtype, int row_axis, double rate, Rng& rng);
+/// A random number of 52 bits for each of `rows` rows: (rows, 1) in float64. It depends only on the
+/// next number of `rng` and on the row's place in the whole batch.
+Tensor numbers_by_row(Size rows, Rng& rng);
+
 /// While active, this thread computes the rows from `first` on of a batch, others the other rows:
 /// dropout_by_row() draws from a copy of its generator, since the generator is shared.
 class RowsFrom {

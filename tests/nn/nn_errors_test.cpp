@@ -87,7 +87,6 @@ TEST_CASE("recurrent networks") {
   rejects<DTypeError>("matmul: float64 and float32 operands are mixed; convert one", [&] {
     lstm(value({4, 5, 2}, DType::f64));
   });
-  rejects<OptionError>("State: at most 4 parts are supported", [&] { nn::State{x, x, x, x, x}; });
   nn::Recurrent<PlainCell> vectors({.input = 3, .hidden = 3}, rng);
   rejects<Error>("Recurrent: this cell takes vectors, not symbols: embed them first", [&] {
     vectors(Indices(std::vector<int>{0, 1}, {2, 1}));
