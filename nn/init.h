@@ -46,6 +46,8 @@ Tensor orthogonal(const Shape& shape, Rng& rng, double scale = 1);
 /// weights; all others are 0 (Martens & Sutskever 2011: 15 links). OptionError unless links is in
 /// [1, columns] and the deviation is positive and finite.
 Tensor sparse(const Shape& shape, Size links, double deviation, Rng& rng);
+/// The same with weights drawn by `draw`.
+Tensor sparse(const Shape& shape, Size links, const std::function<double()>& draw, Rng& rng);
 /// Parameters of cells with gates, drawn gate by gate: `draw` is called with the shape of one of
 /// `gates` equal blocks of rows. An orthogonal (4H, H) matrix would have gates of singular values
 /// around 0.5; this one has four orthogonal gates:

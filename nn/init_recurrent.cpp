@@ -14,15 +14,12 @@ constexpr double kPascanuRadius = 0.95;
 
 }  // namespace
 
-Tensor sparse(const Shape& shape, Size links, double deviation, Rng& rng) {
+Tensor sparse(const Shape& shape, Size links, const std::function<double()>& draw, Rng& rng) {
   if (shape.rank() != 2) fail<ShapeError>("init::sparse: shape {}; a matrix is needed", shape);
   const Size rows = shape[0], columns = shape[1];
   if (links < 1 || links > columns) {
     fail<OptionError>("init::sparse: {} links per row of {} columns; they must be in [1, {}]",
                       links, columns, columns);
-  }
-  if (!(deviation > 0 && std::isfinite(deviation))) {
-    fail<OptionError>("init::sparse: deviation {}; it must be positive and finite", deviation);
   }
   const Tensor t = zeros(shape);
   float* values = t.data<float>();
@@ -32,11 +29,18 @@ Tensor sparse(const Shape& shape, Size links, double deviation, Rng& rng) {
     for (Size i = 0; i < links; ++i) {  // the first steps of a shuffle
       std::swap(order[static_cast<std::size_t>(i)],
                 order[static_cast<std::size_t>(i + rng.below(columns - i))]);
-      values[row * columns + order[static_cast<std::size_t>(i)]] =
-          static_cast<float>(deviation * rng.normal());
+      values[row * columns + order[static_cast<std::size_t>(i)]] = static_cast<float>(draw());
     }
   }
   return t;
+}
+
+Tensor sparse(const Shape& shape, Size links, double deviation, Rng& rng) {
+  if (!(deviation > 0 && std::isfinite(deviation))) {
+    fail<OptionError>("init::sparse: deviation {}; it must be positive and finite", deviation);
+  }
+  return sparse(
+      shape, links, [&] { return deviation * rng.normal(); }, rng);
 }
 
 Tensor per_gate(Size gates, const Shape& shape, const std::function<Tensor(const Shape&)>& draw) {

@@ -44,6 +44,11 @@ TEST_CASE("sparse matrices have a fixed number of links per row") {
     CHECK(links_in_row(full, row) == 4);
     CHECK(links_in_row(single, row) == 1);
   }
+  double next = 0;
+  const Tensor counted = init::sparse(
+      {2, 3}, 2, [&] { return ++next; }, rng);
+  CHECK(counted.at(0) + counted.at(1) + counted.at(2) == 1 + 2);
+  CHECK(counted.at(3) + counted.at(4) + counted.at(5) == 3 + 4);
 }
 
 TEST_CASE("every gate is drawn for itself") {
