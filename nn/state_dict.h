@@ -11,8 +11,10 @@ namespace hindsight::nn {
 /// when it cannot be written.
 void save(const std::string& path, const Module& module, const Metadata& metadata = {});
 
-/// Assigns the values in a file to the module's parameters. FileError unless the file holds exactly
-/// these: the same names, shapes and element types; then no parameter has changed.
+/// Assigns the values in a file to the module's parameters. The names, shapes and gate orders of
+/// recurrent layers are those of PyTorch's state dicts; for other layouts see keras.h and onnx.h.
+/// FileError unless the file holds exactly the module's parameters: the same names, shapes and
+/// element types; it says which are left over or missing. Then no parameter has changed.
 void load(const std::string& path, const Module& module);
 
 /// The metadata that was saved in a file. FileError when it cannot be read.
