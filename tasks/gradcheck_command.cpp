@@ -10,6 +10,7 @@
 #include "gradcheck_models.h"
 #include "interrupt.h"
 #include "progress.h"
+#include "recurrent_models.h"
 
 namespace hindsight::tasks {
 namespace {
@@ -86,7 +87,8 @@ Command add_gradcheck(CLI::App& program) {
   const auto count = [&](const char* name, Size& value, const char* what, std::int64_t low) {
     return option(name, value, what, whole_number(low, 100000), "N")->capture_default_str();
   };
-  app->add_option("--model", o->model.model, "One of " + gradcheck_model_names())
+  app->add_option("--model", o->model.model,
+                  fmt::format("One of {}", fmt::join(recurrent_model_names(), ", ")))
       ->required()
       ->type_name("NAME");
   count("--steps", o->model.steps, "Time steps", 1);

@@ -2,50 +2,11 @@
 
 #include <hindsight/autograd/ops/rearrange.h>
 #include <hindsight/nn/init.h>
-#include <hindsight/nn/lstm.h>
-#include <hindsight/nn/rnn.h>
 
-#include <algorithm>
+#include "recurrent_models.h"
 
 namespace hindsight::tasks {
 namespace {
-
-using Network = std::shared_ptr<nn::Unroller>;
-
-struct Entry {
-  const char* name;
-  bool projects;  // whether it has a projection
-  Network (*make)(const GradcheckModelOptions&, Rng&);
-};
-
-/// Each cell of the library has a row.
-const Entry kModels[] = {
-    {"lstm", true,
-     [](const GradcheckModelOptions& o, Rng& rng) -> Network {
-       return std::make_shared<nn::Lstm>(o.network, rng,
-                                         nn::LstmOptions{.projection = o.projection});
-     }},
-    {"rnn", false,
-     [](const GradcheckModelOptions& o, Rng& rng) -> Network {
-       return std::make_shared<nn::Rnn>(o.network, rng);
-     }},
-    {"rnn-relu", false,
-     [](const GradcheckModelOptions& o, Rng& rng) -> Network {
-       return std::make_shared<nn::Rnn>(o.network, rng,
-                                        nn::RnnOptions{.nonlinearity = nn::Nonlinearity::relu});
-     }},
-};
-
-Network make_network(const GradcheckModelOptions& options, Rng& rng) {
-  const Entry* entry = std::find_if(std::begin(kModels), std::end(kModels),
-                                    [&](const Entry& e) { return e.name == options.model; });
-  if (entry == std::end(kModels)) {
-    fail<OptionError>("there is no model '{}': {}", options.model, gradcheck_model_names());
-  }
-  if (options.projection > 0 && !entry->projects)
-    fail<OptionError>("--projection: model '{}' has none", options.model);
-  return entry->make(options, rng);
-}
 
 Tensor normal(const Shape& shape, Rng& rng) {
   return nn::init::normal(shape, 1.0, rng).to(DType::f64);
@@ -53,27 +14,22 @@ Tensor normal(const Shape& shape, Rng& rng) {
 
 }  // namespace
 
-std::string gradcheck_model_names() {
-  std::string names;
-  for (const Entry& entry : kModels) names += (names.empty() ? "" : ", ") + std::string(entry.name);
-  return names;
-}
-
 GradcheckModel::GradcheckModel(const GradcheckModelOptions& options) : lengths_(options.lengths) {
   Rng rng(options.seed);
-  network_ = make_network(options, rng);
+  network_ = make_recurrent_model(options.model, options.network, rng, options.projection);
   network_->to(DType::f64);
   const Size steps = options.steps, batch = options.batch;
   input_ = Parameter("input", normal({steps, batch, options.network.input}, rng));
-  const nn::States shapes = (*network_)(Variable(input_), {.lengths = lengths_}).final;
+  const nn::States shapes = network_->initial_states(batch);
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const std::size_t directions = options.network.bidirectional ? 2 : 1;
     std::vector<Parameter> parts;
     for (int k = 0; k < shapes[i].size(); ++k) {
       // h0_l0, c0_l0, h0_l0_reverse ..., like the names of parameters.
-      parts.emplace_back(fmt::format("{}0_l{}{}", k == 0 ? "h" : "c", i / directions,
-                                     i % directions == 0 ? "" : "_reverse"),
-                         normal(shapes[i][k].shape(), rng));
+      const std::string part = k == 0 ? "h0" : k == 1 ? "c0" : fmt::format("state{}", k);
+      parts.emplace_back(
+          fmt::format("{}_l{}{}", part, i / directions, i % directions == 0 ? "" : "_reverse"),
+          normal(shapes[i][k].shape(), rng));
     }
     states_.push_back(std::move(parts));
   }

@@ -16,9 +16,6 @@ struct GradcheckModelOptions {
   std::uint64_t seed = 1;
 };
 
-/// "lstm, rnn, rnn-relu"
-std::string gradcheck_model_names();
-
 /// A network with random inputs and initial states. These are parameters too, so that the check
 /// names them.
 class GradcheckModel {

@@ -27,6 +27,13 @@ std::unique_ptr<nn::Unroller> make_lstm(const nn::RecurrentOptions& sizes, Optio
   return std::make_unique<nn::Lstm>(sizes, rng, cell);
 }
 
+std::unique_ptr<nn::Unroller> make_gru(const nn::RecurrentOptions& sizes, Options& options,
+                                       Rng& rng) {
+  nn::GruOptions cell;
+  cell.bias = options.get("bias", true);
+  return std::make_unique<nn::Gru>(sizes, rng, cell);
+}
+
 using Parameters = std::vector<Parameter>;
 
 std::unique_ptr<optim::Optimizer> make_sgd(const Parameters& parameters, double clip_norm,
@@ -58,7 +65,8 @@ std::unique_ptr<optim::Optimizer> make_adam(const Parameters& parameters, double
 
 using RecurrentMaker = std::unique_ptr<nn::Unroller> (*)(const nn::RecurrentOptions&, Options&,
                                                          Rng&);
-const std::map<std::string, RecurrentMaker> kCells = {{"rnn", make_rnn}, {"lstm", make_lstm}};
+const std::map<std::string, RecurrentMaker> kCells = {
+    {"rnn", make_rnn}, {"lstm", make_lstm}, {"gru", make_gru}};
 
 using OptimizerMaker = std::unique_ptr<optim::Optimizer> (*)(const Parameters&, double, Options&);
 const std::map<std::string, OptimizerMaker> kOptimizers = {

@@ -117,7 +117,7 @@ TEST_CASE("what is rejected: status 1 and one sentence") {
     CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
   };
   rejected({}, "--model is required");
-  rejected({"--model", "perceptron"}, "there is no model 'perceptron': lstm, rnn, rnn-relu");
+  rejected({"--model", "perceptron"}, "there is no model 'perceptron': lstm, lstm-1997, ");
   rejected({"--model", "rnn", "--projection", "2"}, "--projection: model 'rnn' has none");
   rejected({"--model", "lstm", "--projection", "4"}, "projection 4 is outside of [0, 4)");
   rejected({"--model", "lstm", "--lengths", "5"}, "1 lengths for a batch of 2");
