@@ -75,8 +75,14 @@ Size CharModel::parameters_of(const CharModelOptions& options, Size symbols) {
 
 CharModel::Prediction CharModel::operator()(const Indices& symbols, const nn::States& initial) {
   nn::Unrolled unrolled = lstm_(symbols, initial);
-  return {readout_(dropout_(unrolled.outputs)), std::move(unrolled.final)};
+  return {logits(unrolled.outputs), std::move(unrolled.final)};
 }
+
+nn::TruncatedBptt CharModel::stream(const nn::TruncatedBpttOptions& options) {
+  return {lstm_, options};
+}
+
+Variable CharModel::logits(const Variable& outputs) { return readout_(dropout_(outputs)); }
 
 void CharModel::save(const std::string& path) const {
   nn::save(path, *this,

@@ -27,6 +27,11 @@ class CharModel : public nn::Module {
   };
   /// symbols: (T, B). The initial states are zeros when left out.
   Prediction operator()(const Indices& symbols, const nn::States& initial = {});
+  /// A reader of chunks of a stream, for training: symbols (T, B) -> the LSTM's outputs. The model
+  /// must outlive it.
+  nn::TruncatedBptt stream(const nn::TruncatedBpttOptions& options);
+  /// Outputs of the LSTM (T, B, H) -> (T, B, V).
+  Variable logits(const Variable& outputs);
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
   const CharModelOptions& options() const { return options_; }

@@ -49,7 +49,7 @@ void check_memory(const CharModelOptions& model, const CharTrainingOptions& trai
   constexpr double kPerParameter = 4, kPerUnit = 10, kPerLogit = 3;
   const double floats =
       kPerParameter * static_cast<double>(CharModel::parameters_of(model, symbols)) +
-      static_cast<double>(training.chunk * batch) *
+      static_cast<double>(std::max(training.chunk, training.window) * batch) *
           (kPerUnit * static_cast<double>(model.hidden * model.layers) +
            kPerLogit * static_cast<double>(symbols));
   const double needed = floats * static_cast<double>(bytes_of(DType::f32)) / 1e9;
@@ -59,7 +59,7 @@ void check_memory(const CharModelOptions& model, const CharTrainingOptions& trai
   fail<OptionError>(
       "training {} layers of {} units on {} streams of {} steps "
       "takes about {:.3g} GB of memory, and this machine has {:.3g} GB",
-      model.layers, model.hidden, batch, training.chunk, needed, has);
+      model.layers, model.hidden, batch, std::max(training.chunk, training.window), needed, has);
 }
 
 double bits(double nats) { return nats / std::log(2.0); }
@@ -68,7 +68,12 @@ CharTrainer::CharTrainer(const CharModel& model, const CharTrainingOptions& opti
     : model_(model),
       options_(options),
       optimizer_(model.parameters(),
-                 {.learning_rate = options.learning_rate, .clip_norm = options.clip}) {}
+                 {.learning_rate = options.learning_rate, .clip_norm = options.clip}) {
+  if (window() < options.chunk) {
+    fail<OptionError>("a window of {} steps is shorter than a chunk of {}", window(),
+                      options.chunk);
+  }
+}
 
 int CharTrainer::threads(Size batch) const {
   // Each parameter takes part in a product forward and in two backward.
@@ -78,22 +83,21 @@ int CharTrainer::threads(Size batch) const {
   return nn::parts_of(batch, {.threads = options_.threads});
 }
 
-double CharTrainer::learn(const Indices& symbols, const Indices& next, Carried* states) {
+double CharTrainer::learn(const Indices& symbols, const Indices& next, Readers* readers) {
   std::optional<FiniteChecks> checks;
   if (options_.check_finite) checks.emplace();
   const auto loss_of = [&](const nn::Rows& rows) {
-    nn::States& carried = (*states)[static_cast<std::size_t>(rows.part)];
-    CharModel::Prediction prediction = model_(rows.of(symbols, 1), carried);
-    const Variable loss = rows.share() * cross_entropy(prediction.logits, rows.of(next, 1));
+    nn::TruncatedBptt& read = (*readers)[static_cast<std::size_t>(rows.part)];
+    const Variable logits = model_.logits(read(rows.of(symbols, 1)));
+    const Variable loss = rows.share() * cross_entropy(logits, rows.of(next, 1));
     const double nats = loss.item();
     if (!std::isfinite(nats))
       fail<NonFiniteError>("the loss is {}", std::abs(nats));  // the sign of NaN is arbitrary
-    carried = std::move(prediction.final);  // constants once the part's tape is gone
     return loss;
   };
   try {
     const double nats = nn::parallel_gradient(symbols.shape()[1], loss_of,
-                                              {.threads = static_cast<int>(states->size())});
+                                              {.threads = static_cast<int>(readers->size())});
     optimizer_.step();
     return nats;
   } catch (const NonFiniteError& error) {
@@ -105,10 +109,11 @@ double CharTrainer::learn(const Indices& symbols, const Indices& next, Carried* 
 }
 
 Pass CharTrainer::train(const Streams& streams, const ProgressCallback& on_progress) {
-  Carried states(static_cast<std::size_t>(threads(streams.batch())));
+  Readers readers(static_cast<std::size_t>(threads(streams.batch())),
+                  model_.stream({.window = window(), .stride = options_.chunk}));
   return read(
       streams, options_.chunk, on_progress,
-      [&](const Indices& symbols, const Indices& next) { return learn(symbols, next, &states); });
+      [&](const Indices& symbols, const Indices& next) { return learn(symbols, next, &readers); });
 }
 
 Pass CharTrainer::validate(const Streams& streams, const ProgressCallback& on_progress) {

@@ -8,7 +8,8 @@
 namespace hindsight::tasks {
 
 struct CharTrainingOptions {
-  Size chunk = 64;  ///< T, time steps of truncated backpropagation
+  Size chunk = 64;  ///< T, time steps from one update to the next
+  Size window = 0;  ///< time steps that gradients reach back, at least `chunk`; 0: `chunk`
   double learning_rate = 0.002;
   double clip = 5;            ///< largest global 2-norm of the gradient; 0 does not clip
   bool check_finite = false;  ///< names the first operation that produces NaN or infinity; slow
@@ -38,11 +39,11 @@ using ProgressCallback = std::function<bool(const Pass&)>;
 
 double bits(double nats);  ///< nats / log(2)
 
-/// Trains by truncated backpropagation through time: the streams are read chunk by chunk; the state
-/// is carried from one to the next, but no gradient.
+/// Trains by truncated backpropagation through time: the streams are read chunk by chunk, and the
+/// state is carried from one to the next; gradients reach back over the window.
 class CharTrainer {
  public:
-  /// Shares the model's parameters.
+  /// Shares the model's parameters. OptionError if the window is shorter than a chunk.
   CharTrainer(const CharModel& model, const CharTrainingOptions& options);
 
   /// One pass of training. NonFiniteError naming the step when the loss or a gradient is not
@@ -57,9 +58,10 @@ class CharTrainer {
   int threads(Size batch) const;
 
  private:
-  /// The states of each thread's streams, carried from chunk to chunk.
-  using Carried = std::vector<nn::States>;
-  double learn(const Indices& symbols, const Indices& next, Carried* states);
+  /// For the streams of each thread.
+  using Readers = std::vector<nn::TruncatedBptt>;
+  double learn(const Indices& symbols, const Indices& next, Readers* readers);
+  Size window() const { return options_.window ? options_.window : options_.chunk; }
 
   CharModel model_;
   CharTrainingOptions options_;

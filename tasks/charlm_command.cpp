@@ -179,8 +179,11 @@ Command add_train(CLI::App& charlm) {
   app->add_option("--text", o->text, "File to train on")->required()->type_name("FILE");
   option("--hidden", o->model.hidden, "Units of each LSTM layer", whole_number(1, 16384), "N");
   option("--layers", o->model.layers, "LSTM layers", whole_number(1, 64), "N");
-  option("--chunk", o->training.chunk, "Time steps of truncated backpropagation",
+  option("--chunk", o->training.chunk, "Time steps from one update to the next",
          whole_number(1, 100000), "N");
+  option("--window", o->training.window,
+         "Time steps that gradients reach back, at least --chunk; 0 for as many as --chunk",
+         whole_number(0, 100000), "N");
   option("--batch", o->batch, "Streams of text read side by side", whole_number(1, 4096), "N");
   option("--epochs", o->epochs, "Times to read the text", whole_number(1, 1000000), "N");
   option("--learning-rate", o->training.learning_rate, "Learning rate of Adam", number_from(0),
