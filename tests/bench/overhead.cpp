@@ -60,15 +60,13 @@ double fused_op_ns() {
   return best;
 }
 
-/// The allocations of each of a few training steps, by new and by the pool.
-void print_allocations(const std::string& model) {
-  const bench::Contestant step =
-      bench::library_step(bench::make_problem(model, {100, 32, 64, 128}, 1));
+/// The allocations of each of the first few steps, by new and by the pool.
+void print_allocations(const std::string& what, const bench::Contestant& contestant) {
   for (int i = 1; i <= 4; ++i) {
     const std::int64_t before = allocations.load(),
                        pool_before = pool::statistics().system_allocations;
-    step.step();
-    fmt::print("{} step {}: {} system allocations, {} of them by the pool\n", model, i,
+    contestant.step();
+    fmt::print("{} {}: {} system allocations, {} of them by the pool\n", what, i,
                allocations.load() - before, pool::statistics().system_allocations - pool_before);
   }
 }
@@ -83,6 +81,9 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   blas::set_threads(1);
   fmt::print("fused operation on 16 floats, recorded and swept: {:.0f} ns\n", fused_op_ns());
-  print_allocations("lstm");
-  print_allocations("rnn");
+  for (const std::string model : {"lstm", "rnn", "gru"}) {
+    const bench::Problem problem = bench::make_problem(model, {100, 32, 64, 128}, 1);
+    print_allocations(model + " step", *bench::library_step(problem));
+    print_allocations(model + " decoding of 100 steps", *bench::library_decoding(problem));
+  }
 }

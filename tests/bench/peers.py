@@ -5,12 +5,13 @@ A line per peer, model and shape, as build/tests/bench/recurrent --csv's columns
     <model> <T,B,I,H> <peer> <median ms> <minimum ms>
 
 A step is forward, mean cross-entropy of a linear readout at every step, backward, clipping by global
-norm and SGD, in float32. JAX runs lax.scan under jit: what a cell written by its user gets.
+norm and SGD, in float32. JAX runs lax.scan under jit: what a cell written by its user gets; JAX-naive
+has the products with the input in the scan, too. The model custom is the leaky cell of the README.
 
 examples:
     peers.py                                      every model and shape
     peers.py --model lstm --shape 100,20,6,50     one of each
-    peers.py --peer jax --seconds 10
+    peers.py --model custom --peer jax --seconds 10
 """
 import argparse
 import importlib.util
@@ -20,6 +21,8 @@ import time
 
 SHAPES = ["100,20,6,50", "100,32,64,128", "50,64,128,256", "35,20,650,650", "100,1,64,128"]
 LEARNING_RATE, CLIP_NORM = 0.01, 1.0
+GATES = {"lstm": 4, "rnn": 1, "gru": 3, "custom": 1}
+LEAK = 0.2
 
 
 def one_thread():
@@ -32,20 +35,23 @@ def one_thread():
 
 
 def start(model, T, B, I, H):
-    """x (T,B,I), targets (T,B) and parameters in PyTorch's layout, as the bench draws them."""
+    """x (T,B,I), targets (T,B) and parameters, in the layout and as the bench draws them."""
     import numpy as np
 
     rng = np.random.default_rng(1)
-    G = 4 if model == "lstm" else 1
-    shapes = {"weight_ih": (G * H, I), "weight_hh": (G * H, H), "bias_ih": (G * H,), "bias_hh": (G * H,),
-              "readout.weight": (I, H), "readout.bias": (I,)}
+    G = GATES[model]
+    cell = {"weight_ih": (G * H, I), "weight_hh": (G * H, H), "bias_ih": (G * H,), "bias_hh": (G * H,)}
+    if model == "custom":
+        cell = {"w": (I, H), "u": (H, H), "b": (H,)}
+    shapes = {**cell, "readout.weight": (I, H), "readout.bias": (I,)}
     bound = H ** -0.5
     parameters = {name: rng.uniform(-bound, bound, shape).astype("float32")
                   for name, shape in shapes.items()}
     return rng.normal(size=(T, B, I)).astype("float32"), rng.integers(0, I, (T, B)), parameters
 
 
-def jax_step(model, T, B, I, H):
+def jax_step(model, T, B, I, H, naive=False):
+    """naive: the custom cell with everything in the scan."""
     import jax
     import jax.numpy as jnp
 
@@ -62,11 +68,32 @@ def jax_step(model, T, B, I, H):
         h = jnp.tanh(z + state[0] @ p["weight_hh"].T)
         return (h,), h
 
-    cell, state = (lstm, (jnp.zeros((B, H)),) * 2) if model == "lstm" else (rnn, (jnp.zeros((B, H)),))
+    def gru(p, state, z):
+        h, u = state[0], state[0] @ p["weight_hh"].T
+        r, k = jnp.split(jax.nn.sigmoid(z[..., :2 * H] + u[..., :2 * H]), 2, axis=-1)
+        n = jnp.tanh(z[..., 2 * H:] + r * (u[..., 2 * H:] + p["bias_hh"][2 * H:]))
+        h = n + k * (h - n)
+        return (h,), h
+
+    def custom(p, state, z):
+        h = LEAK * state[0] + (1 - LEAK) * jnp.tanh(z + state[0] @ p["u"])
+        return (h,), h
+
+    cell = {"lstm": lstm, "rnn": rnn, "gru": gru, "custom": custom}[model]
+    state = (jnp.zeros((B, H)),) * (2 if model == "lstm" else 1)
+
+    def project(p, x):
+        if model == "custom":
+            return x @ p["w"] + p["b"]
+        if model == "gru":  # the reset gate multiplies the recurrent bias of n
+            return x @ p["weight_ih"].T + p["bias_ih"] + p["bias_hh"].at[2 * H:].set(0)
+        return x @ p["weight_ih"].T + p["bias_ih"] + p["bias_hh"]
 
     def loss_of(p):
-        z = x @ p["weight_ih"].T + p["bias_ih"] + p["bias_hh"]
-        _, h = jax.lax.scan(lambda s, zt: cell(p, s, zt), state, z)
+        if naive:
+            _, h = jax.lax.scan(lambda s, xt: cell(p, s, project(p, xt)), state, x)
+        else:
+            _, h = jax.lax.scan(lambda s, zt: cell(p, s, zt), state, project(p, x))
         log_p = jax.nn.log_softmax(h @ p["readout.weight"].T + p["readout.bias"])
         return -jnp.take_along_axis(log_p, targets[..., None], axis=-1).mean()
 
@@ -85,13 +112,33 @@ def jax_step(model, T, B, I, H):
     return step
 
 
+def leaky_layer(I, H):
+    """The custom cell as a PyTorch user writes it: a loop over time, the input in one product."""
+    import torch
+
+    class Leaky(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w, self.u, self.b = (torch.nn.Parameter(torch.empty(*shape))
+                                      for shape in [(I, H), (H, H), (H,)])
+
+        def forward(self, x):
+            h, states = x.new_zeros(x.shape[1], H), []
+            for z in x @ self.w + self.b:
+                h = LEAK * h + (1 - LEAK) * torch.tanh(z + h @ self.u)
+                states.append(h)
+            return torch.stack(states), h
+
+    return Leaky()
+
+
 def torch_step(model, T, B, I, H):
     import torch
 
     torch.set_num_threads(1)
     x, targets, parameters = start(model, T, B, I, H)
     x, targets = torch.from_numpy(x), torch.from_numpy(targets).flatten()
-    layer = torch.nn.LSTM(I, H) if model == "lstm" else torch.nn.RNN(I, H)
+    layer = leaky_layer(I, H) if model == "custom" else getattr(torch.nn, model.upper())(I, H)
     readout = torch.nn.Linear(H, I)
     trained = [*layer.parameters(), *readout.parameters()]
     with torch.no_grad():
@@ -110,7 +157,12 @@ def torch_step(model, T, B, I, H):
     return step
 
 
-PEERS = {"jax": ("JAX", jax_step), "torch": ("PyTorch-python", torch_step)}
+def jax_naive_step(model, *shape):
+    return jax_step(model, *shape, naive=True)
+
+
+PEERS = {"jax": ("JAX", jax_step), "jax-naive": ("JAX-naive", jax_naive_step),
+         "torch": ("PyTorch-python", torch_step)}
 
 
 def measure(steps, seconds):
@@ -141,19 +193,19 @@ def shape_of(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=["lstm", "rnn"], help="default: both")
+    parser.add_argument("--model", choices=list(GATES), help="default: all")
     parser.add_argument("--shape", type=shape_of, nargs="+", metavar="T,B,I,H", help="default: all five")
     parser.add_argument("--peer", choices=list(PEERS), help="default: every one installed")
     parser.add_argument("--seconds", type=float, default=3.0, help="per model and shape (default 3)")
     options = parser.parse_args()
 
     wanted = [options.peer] if options.peer else list(PEERS)
-    installed = [name for name in wanted if importlib.util.find_spec(name) is not None]
+    installed = [name for name in wanted if importlib.util.find_spec(name.split("-")[0]) is not None]
     if not installed:
         sys.exit(f"peers.py: none of these Python packages is installed: {', '.join(wanted)} "
                  "(pip install jax torch)")
     one_thread()
-    for model in [options.model] if options.model else ["lstm", "rnn"]:
+    for model in [options.model] if options.model else list(GATES):
         for shape in options.shape or [shape_of(text) for text in SHAPES]:
             timings = measure([PEERS[name][1](model, *shape) for name in installed], options.seconds)
             for name, (median, minimum) in zip(installed, timings):

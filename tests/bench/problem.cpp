@@ -5,11 +5,37 @@
 
 namespace hindsight::bench {
 
+Size gates_of(const std::string& model) {
+  if (model == "gru") return 3;
+  return model == "lstm" || model == "bilstm" ? 4 : 1;
+}
+
 std::vector<ParameterShape> parameter_shapes(const std::string& model, Size input, Size hidden) {
-  const Size gates = (model == "lstm" ? 4 : 1) * hidden;
-  return {
-      {"weight_ih", gates, input}, {"weight_hh", gates, hidden},      {"bias_ih", gates, 1},
-      {"bias_hh", gates, 1},       {"readout.weight", input, hidden}, {"readout.bias", input, 1}};
+  if (model == "custom") {
+    return {{"w_l0", input, hidden},
+            {"u_l0", hidden, hidden},
+            {"b_l0", hidden, 1},
+            {"readout.weight", input, hidden},
+            {"readout.bias", input, 1}};
+  }
+  const Size gates = gates_of(model) * hidden;
+  std::vector<ParameterShape> all;
+  const auto add = [&](const std::string& suffix, Size width) {
+    all.push_back({"weight_ih" + suffix, gates, width});
+    all.push_back({"weight_hh" + suffix, gates, hidden});
+    all.push_back({"bias_ih" + suffix, gates, 1});
+    all.push_back({"bias_hh" + suffix, gates, 1});
+  };
+  const bool both = model == "bilstm";
+  add("_l0", input);
+  if (both) {
+    add("_l0_reverse", input);
+    add("_l1", 2 * hidden);
+    add("_l1_reverse", 2 * hidden);
+  }
+  all.push_back({"readout.weight", input, both ? 2 * hidden : hidden});
+  all.push_back({"readout.bias", input, 1});
+  return all;
 }
 
 Problem make_problem(const std::string& model, const Shape& shape, std::uint64_t seed) {

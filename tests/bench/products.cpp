@@ -52,13 +52,14 @@ class Stored {
 /// Every operand of a step in every layout that a way may use. N = T B, width = I + H, gates = G H.
 struct Operands {
   Size T, B, I, H, V, N, width, gates;
+  bool joins;  ///< [x h] may be one factor
   Stored x{N, I}, h{N, H}, xh{N, width}, z{N, gates}, dh{N, H}, logits{N, V}, logits_t{V, N};
   Stored w_ih{gates, I}, w_hh{gates, H}, w_ih_t{I, gates}, w_hh_t{H, gates}, w_t{width, gates};
   Stored readout{V, H}, readout_t{H, V};
   Stored dw_ih{gates, I}, dw_hh{gates, H}, dw{gates, width};
   Stored dw_ih_t{I, gates}, dw_hh_t{H, gates}, dw_t{width, gates}, dreadout{V, H}, dreadout_t{H, V};
 
-  Operands(Size gate_count, const Shape& s)
+  Operands(const std::string& model, const Shape& s)
       : T(s.T),
         B(s.B),
         I(s.I),
@@ -66,7 +67,8 @@ struct Operands {
         V(s.I),
         N(s.T * s.B),
         width(s.I + s.H),
-        gates(gate_count * s.H) {}
+        gates(gates_of(model) * s.H),
+        joins(model != "gru") {}  // the reset gate is between x W and h W
 
   void add_states(const Stored& weights, bool transposed) {
     for (Size t = 0; t < T; ++t) {
@@ -79,7 +81,7 @@ using Group = std::vector<Way>;
 
 /// z = x W_ih^T + h W_hh^T for every step.
 Group forward_ways(Operands& o) {
-  return {
+  Group ways = {
       {"x over the sequence, h by step",
        [&o] {
          multiply(o.x.all(), o.w_ih_t.all(), 0, o.z.to());
@@ -95,13 +97,14 @@ Group forward_ways(Operands& o) {
          multiply(o.x.all(), o.w_ih_t.all(), 0, o.z.to());
          o.add_states(o.w_hh, true);
        }},
-      {"x beside h by step",
-       [&o] {
-         for (Size t = 0; t < o.T; ++t) {
-           multiply(o.xh.rows(t * o.B, o.B), o.w_t.all(), 0, o.z.to_rows(t * o.B, o.B));
-         }
-       }},
   };
+  if (!o.joins) return ways;
+  ways.push_back({"x beside h by step", [&o] {
+                    for (Size t = 0; t < o.T; ++t) {
+                      multiply(o.xh.rows(t * o.B, o.B), o.w_t.all(), 0, o.z.to_rows(t * o.B, o.B));
+                    }
+                  }});
+  return ways;
 }
 
 /// dh_{t-1} += dz_t W_hh, for all steps but the first.
@@ -117,7 +120,7 @@ Group backward_ways(Operands& o) {
 
 /// The gradients of W_ih and W_hh.
 Group weight_gradient_ways(Operands& o) {
-  return {
+  Group ways = {
       {"dz^T x, dz^T h",
        [&o] {
          multiply(o.z.t(), o.x.all(), 0, o.dw_ih.to());
@@ -133,9 +136,11 @@ Group weight_gradient_ways(Operands& o) {
          multiply(o.x.t(), o.z.all(), 0, o.dw_ih_t.to());
          multiply(o.z.t(), o.h.all(), 0, o.dw_hh.to());
        }},
-      {"dz^T [x h]", [&o] { multiply(o.z.t(), o.xh.all(), 0, o.dw.to()); }},
-      {"[x h]^T dz", [&o] { multiply(o.xh.t(), o.z.all(), 0, o.dw_t.to()); }},
   };
+  if (!o.joins) return ways;
+  ways.push_back({"dz^T [x h]", [&o] { multiply(o.z.t(), o.xh.all(), 0, o.dw.to()); }});
+  ways.push_back({"[x h]^T dz", [&o] { multiply(o.xh.t(), o.z.all(), 0, o.dw_t.to()); }});
+  return ways;
 }
 
 Group readout_ways(Operands& o) {
@@ -179,7 +184,7 @@ const Way& fastest(const Group& ways) {
 }  // namespace
 
 Products best_products(const std::string& model, const Shape& shape) {
-  const auto operands = std::make_shared<Operands>(model == "lstm" ? 4 : 1, shape);
+  const auto operands = std::make_shared<Operands>(model, shape);
   const std::pair<const char*, Group> groups[] = {
       {"forward", forward_ways(*operands)},
       {"readout", readout_ways(*operands)},
@@ -202,12 +207,13 @@ Products best_products(const std::string& model, const Shape& shape) {
   return products;
 }
 
-Contestant products_alone(const Problem& p) {
+std::optional<Contestant> products_alone(const Problem& p) {
+  if (p.model == "bilstm") return std::nullopt;
   const Products products = best_products(p.model, {p.T, p.B, p.I, p.H});
-  return {"products", [run = products.run] {
-            run();
-            return std::numeric_limits<double>::quiet_NaN();
-          }};
+  return Contestant{"products", [run = products.run] {
+                      run();
+                      return std::numeric_limits<double>::quiet_NaN();
+                    }};
 }
 
 }  // namespace hindsight::bench

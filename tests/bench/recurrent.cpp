@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <hindsight/autograd/tensor/blas.h>
+#include <hindsight/autograd/tensor/pool.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -22,23 +23,31 @@ const std::vector<std::string> kShapes = {"100,20,6,50", "100,32,64,128", "50,64
                                           "35,20,650,650", "100,1,64,128"};
 const char* const kExamples = R"(
 One line per model and shape: median and minimum in ms of the library's step, of the same with the batch
-divided over threads, of the same cell written by a user, of the step by hand, of its matrix products alone
-and of PyTorch; then ratios of the medians.
+divided over threads, of the same cell written by a user, of one without a projection, of the step by hand,
+of its matrix products alone and of PyTorch; then ratios of the medians. With --lengths: a full batch, and
+ragged ones of mean length T/2. With --inference: a sequence without a tape, and single steps with batch 1.
 
 examples:
-  recurrent                                        both models, five shapes, one thread
+  recurrent                                        all models, five shapes, one thread
   recurrent --model lstm --shape 100,20,6,50 --seconds 10
   recurrent --threads 2 --only step --only threads  the library's step with two threads and with one
+  recurrent --model lstm --lengths
+  recurrent --model lstm --inference --shape 100,1,64,128
   recurrent --csv > recurrent.csv
 )";
 
+const std::vector<std::string> kModels = {"lstm", "rnn", "gru", "bilstm", "custom"};
+
+const std::vector<std::string> kContestants = {"step",         "threads",  "user",   "naive",
+                                               "hand-written", "products", "PyTorch"};
+
 struct Options {
-  std::vector<std::string> models = {"lstm", "rnn"};
+  std::vector<std::string> models = kModels;
   std::vector<std::string> shapes = kShapes;
   double seconds = 4;
   int threads = 1, product_threads = 1;
   std::vector<std::string> only;
-  bool csv = false;
+  bool csv = false, lengths = false, inference = false;
 };
 
 Shape parse_shape(const std::string& text) {
@@ -53,34 +62,44 @@ Shape parse_shape(const std::string& text) {
 }
 
 std::vector<Contestant> contestants_for(const Problem& problem, const Options& options) {
+  if (options.lengths) return ragged_steps(problem);
+  std::vector<Contestant> all;
+  const auto add = [&](const std::optional<Contestant>& one) {
+    if (one) all.push_back(*one);
+  };
+  if (options.inference) {
+    add(library_inference(problem));
+    add(torch_inference(problem, options.product_threads));
+    add(library_decoding(problem));
+    return all;
+  }
   const auto wanted = [&](const std::string& name) {
     return options.only.empty() ||
            std::find(options.only.begin(), options.only.end(), name) != options.only.end();
   };
-  std::vector<Contestant> all;
-  if (wanted("step")) all.push_back(library_step(problem));
-  if (wanted("threads") && options.threads > 1)
-    all.push_back(parallel_step(problem, options.threads));
-  if (wanted("user") && problem.model == "lstm") all.push_back(user_step(problem));
-  if (wanted("hand-written")) all.push_back(handwritten_step(problem));
-  if (wanted("products")) all.push_back(products_alone(problem));
-  if (!wanted("PyTorch")) return all;
-  if (auto torch = torch_step(problem, options.product_threads)) all.push_back(*torch);
+  if (wanted("step")) add(library_step(problem));
+  if (wanted("threads") && options.threads > 1) add(parallel_step(problem, options.threads));
+  if (wanted("user")) add(user_step(problem));
+  if (wanted("naive")) add(naive_step(problem));
+  if (wanted("hand-written")) add(handwritten_step(problem));
+  if (wanted("products")) add(products_alone(problem));
+  if (wanted("PyTorch")) add(torch_step(problem, options.product_threads));
   return all;
 }
 
 /// Reports on stderr who computes another loss than the first contestant; true if all agree.
 bool losses_agree(const std::vector<Contestant>& contestants, const std::string& title) {
   bool agree = true;
-  if (contestants.empty()) throw std::invalid_argument("--only: no contestant takes part");
+  // The first of three batches is a full one; decoding takes other steps.
+  const std::size_t first = contestants.back().name == "sorted" ? 1 : 0;
   for (int step = 0; step < kComparedSteps; ++step) {
-    const double expected = contestants.front().step();
-    for (std::size_t k = 1; k < contestants.size(); ++k) {
+    const double expected = contestants[first].step();
+    for (std::size_t k = first + 1; k < contestants.size(); ++k) {
       const double loss = contestants[k].step();
-      if (std::isnan(loss) && contestants[k].name == "products") continue;
+      if (contestants[k].name == "products" || contestants[k].name == "decoding") continue;
       if (std::abs(loss - expected) <= kAgreement * std::abs(expected)) continue;
-      fmt::print(stderr, "{}: the loss of {} at step {} is {}, that of {} is {}\n", title,
-                 contestants[k].name, step + 1, loss, contestants.front().name, expected);
+      fmt::print(stderr, "{}: the result of {} at step {} is {}, that of {} is {}\n", title,
+                 contestants[k].name, step + 1, loss, contestants[first].name, expected);
       agree = false;
     }
   }
@@ -91,28 +110,54 @@ bool losses_agree(const std::vector<Contestant>& contestants, const std::string&
 struct Ratio {
   const char *above, *below;
 };
-constexpr const char* kContestants[] = {"step",         "threads",  "user",
-                                        "hand-written", "products", "PyTorch"};
-constexpr Ratio kRatios[] = {{"step", "hand-written"},
-                             {"products", "step"},
-                             {"PyTorch", "step"},
-                             {"user", "step"},
-                             {"threads", "step"}};
+/// What the table of a run shows.
+struct Columns {
+  std::vector<std::string> contestants;
+  std::vector<Ratio> ratios;
+};
+Columns columns_of(const Options& options) {
+  if (options.lengths)
+    return {{"step", "ragged", "sorted"}, {{"ragged", "step"}, {"sorted", "step"}}};
+  if (options.inference)
+    return {{"sequence", "PyTorch sequence", "decoding"}, {{"PyTorch sequence", "sequence"}}};
+  return {kContestants,
+          {{"hand-written", "step"},
+           {"products", "step"},
+           {"PyTorch", "step"},
+           {"user", "step"},
+           {"threads", "step"},
+           {"naive", "user"}}};
+}
 
 /// The table: a row for each model and shape; for each contestant the median and the minimum in ms,
-/// then ratios of the medians. "-" for a contestant that did not take part.
-std::vector<std::string> headings() {
+/// then ratios of the medians. "-" for a contestant that did not take part. Decoding: in us for
+/// each time step, with the blocks that the pool allocated from the system in a run.
+std::vector<std::string> headings(const Options& options) {
   std::vector<std::string> cells = {"model", "T,B,I,H"};
-  for (const char* name : kContestants) {
-    cells.push_back(fmt::format("{} ms", name));
+  const Columns columns = columns_of(options);
+  for (const std::string& name : columns.contestants) {
+    cells.push_back(name + (name == "decoding" ? " us" : " ms"));
     cells.push_back("min");
   }
-  for (const Ratio& ratio : kRatios)
+  for (const Ratio& ratio : columns.ratios)
     cells.push_back(fmt::format("{}/{}", ratio.above, ratio.below));
+  if (options.inference) cells.push_back("allocations");
   return cells;
 }
 
-std::vector<std::string> results(const Problem& problem, const std::string& shape,
+/// Blocks that one more run of a contestant allocates.
+std::string allocations(const std::vector<Contestant>& contestants, const std::string& name) {
+  for (const Contestant& contestant : contestants) {
+    if (contestant.name != name) continue;
+    const auto before = hindsight::pool::statistics().system_allocations;
+    contestant.step();
+    return fmt::format("{}", hindsight::pool::statistics().system_allocations - before);
+  }
+  return "-";
+}
+
+std::vector<std::string> results(const Options& options, const Problem& problem,
+                                 const std::string& shape,
                                  const std::vector<Contestant>& contestants,
                                  const std::vector<Timing>& timings) {
   const auto find = [&](const std::string& name) -> const Timing* {
@@ -122,28 +167,31 @@ std::vector<std::string> results(const Problem& problem, const std::string& shap
     return nullptr;
   };
   std::vector<std::string> cells = {problem.model, shape};
-  for (const char* name : kContestants) {
+  const Columns columns = columns_of(options);
+  for (const std::string& name : columns.contestants) {
     const Timing* timing = find(name);
-    cells.push_back(timing ? fmt::format("{:.4f}", timing->median * 1e3) : "-");
-    cells.push_back(timing ? fmt::format("{:.4f}", timing->minimum * 1e3) : "-");
+    const double unit = name == "decoding" ? 1e6 / static_cast<double>(problem.T) : 1e3;
+    cells.push_back(timing ? fmt::format("{:.4f}", timing->median * unit) : "-");
+    cells.push_back(timing ? fmt::format("{:.4f}", timing->minimum * unit) : "-");
   }
-  for (const Ratio& ratio : kRatios) {
+  for (const Ratio& ratio : columns.ratios) {
     const Timing *above = find(ratio.above), *below = find(ratio.below);
     cells.push_back(above && below ? fmt::format("{:.3f}", above->median / below->median) : "-");
   }
+  if (options.inference) cells.push_back(allocations(contestants, "decoding"));
   return cells;
 }
 
 void print_row(const Options& options, const std::vector<std::string>& cells) {
+  const std::vector<std::string> names = headings(options);
   std::string line;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     if (options.csv) {
       const bool quoted = cells[i].find(',') != std::string::npos;
       line += fmt::format(quoted ? "{}\"{}\"" : "{}{}", i == 0 ? "" : ",", cells[i]);
     } else {
-      const std::size_t width = std::max<std::size_t>(headings()[i].size(), i == 0   ? 5
-                                                                            : i == 1 ? 13
-                                                                                     : 8);
+      const std::size_t least = i == 0 ? 6 : i == 1 ? 13 : 8;
+      const std::size_t width = std::max(names[i].size(), least);
       line += fmt::format(i < 2 ? "{:<{}}  " : "{:>{}}  ", cells[i], width);
     }
   }
@@ -159,17 +207,20 @@ bool run(const Options& options) {
   const auto blas = hindsight::blas::info();
   fmt::print(stderr, "{}, {} kernels, {} thread{}\n", blas.backend, blas.kernels, blas.threads,
              blas.threads == 1 ? "" : "s");
-  print_row(options, headings());
-  bool agree = true;
+  print_row(options, headings(options));
+  bool agree = true, any = false;
   for (const std::string& model : options.models) {
     for (std::size_t k = 0; k < shapes.size(); ++k) {
       const Problem problem = make_problem(model, shapes[k], 1);
       const auto contestants = contestants_for(problem, options);
+      if (contestants.empty()) continue;
+      any = true;
       agree &= losses_agree(contestants, model + " " + options.shapes[k]);
-      print_row(options, results(problem, options.shapes[k], contestants,
+      print_row(options, results(options, problem, options.shapes[k], contestants,
                                  measure(contestants, options.seconds)));
     }
   }
+  if (!any) throw std::invalid_argument("no contestant takes part");
   return agree;
 }
 
@@ -177,16 +228,22 @@ bool run(const Options& options) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "One training step of an LSTM and a tanh RNN by the library, by hand, by its products "
-      "alone and by PyTorch");
+      "One training step of recurrent networks by the library, by hand, by their products alone "
+      "and "
+      "by PyTorch; ragged batches and inference");
   app.footer(kExamples);
   Options options;
   app.add_flag("--csv", options.csv, "Comma-separated values");
   app.add_option("--shape", options.shapes,
                  "Time, batch, input and hidden size (default: all five)")
       ->type_name("T,B,I,H");
-  app.add_option("--model", options.models, "lstm or rnn (default: both)")
-      ->check(CLI::IsMember({"lstm", "rnn"}));
+  app.add_option("--model", options.models, "lstm, rnn, gru, bilstm or custom (default: all)")
+      ->check(CLI::IsMember(kModels));
+  const auto lengths = app.add_flag("--lengths", options.lengths,
+                                    "Ragged batches of mean length T/2 beside a full one");
+  app.add_flag("--inference", options.inference,
+               "A whole sequence without a tape, and single steps with batch 1")
+      ->excludes(lengths);
   app.add_option("--seconds", options.seconds, "For each model and shape, about")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -195,7 +252,7 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--only", options.only, "Contestants to time (default: all)")
-      ->check(CLI::IsMember({"step", "threads", "user", "hand-written", "products", "PyTorch"}));
+      ->check(CLI::IsMember(kContestants));
   app.add_option("--product-threads", options.product_threads,
                  "Threads a large product may use, except in `threads`")
       ->check(CLI::PositiveNumber)

@@ -15,7 +15,7 @@ namespace {
 
 struct TorchLibrary {
   decltype(&hindsight_torch_make) make;
-  decltype(&hindsight_torch_step) step;
+  decltype(&hindsight_torch_step) step, inference;
   decltype(&hindsight_torch_destroy) destroy;
 };
 
@@ -33,41 +33,55 @@ const TorchLibrary& torch_library() {
     return TorchLibrary{
         reinterpret_cast<decltype(&hindsight_torch_make)>(find("hindsight_torch_make")),
         reinterpret_cast<decltype(&hindsight_torch_step)>(find("hindsight_torch_step")),
+        reinterpret_cast<decltype(&hindsight_torch_step)>(find("hindsight_torch_inference")),
         reinterpret_cast<decltype(&hindsight_torch_destroy)>(find("hindsight_torch_destroy"))};
   }();
   return library;
 }
 
-}  // namespace
-
-std::optional<Contestant> torch_step(const Problem& p, int threads) {
-  const TorchLibrary& torch = torch_library();
-  const auto values = [&](const char* name) { return p.parameters.at(name).data(); };
+std::shared_ptr<void> torch_network(const Problem& p, int threads) {
+  std::vector<const float*> parameters;
+  for (const ParameterShape& parameter : parameter_shapes(p.model, p.I, p.H))
+    parameters.push_back(p.parameters.at(parameter.name).data());
   HindsightTorchProblem problem{};
-  problem.lstm = p.model == "lstm" ? 1 : 0;
+  problem.model = p.model.c_str();
   problem.T = p.T;
   problem.B = p.B;
   problem.I = p.I;
   problem.H = p.H;
   problem.x = p.x.data();
   problem.targets = p.targets.data();
-  problem.weight_ih = values("weight_ih");
-  problem.weight_hh = values("weight_hh");
-  problem.bias_ih = values("bias_ih");
-  problem.bias_hh = values("bias_hh");
-  problem.readout_weight = values("readout.weight");
-  problem.readout_bias = values("readout.bias");
+  problem.parameters = parameters.data();
+  problem.parameter_count = static_cast<std::int64_t>(parameters.size());
   problem.learning_rate = p.learning_rate;
   problem.clip_norm = p.clip_norm;
   problem.threads = threads;
+  const TorchLibrary& torch = torch_library();
   const std::shared_ptr<void> network(torch.make(&problem), [&torch](void* made) {
     if (made != nullptr) torch.destroy(made);
   });
   if (network == nullptr) throw std::runtime_error("torch could not make its network");
-  return Contestant{"PyTorch", [network, &torch] { return torch.step(network.get()); }};
+  return network;
+}
+
+}  // namespace
+
+std::optional<Contestant> torch_step(const Problem& p, int threads) {
+  if (p.model == "custom") return std::nullopt;
+  return Contestant{"PyTorch", [network = torch_network(p, threads)] {
+                      return torch_library().step(network.get());
+                    }};
+}
+
+std::optional<Contestant> torch_inference(const Problem& p, int threads) {
+  if (p.model == "custom") return std::nullopt;
+  return Contestant{"PyTorch sequence", [network = torch_network(p, threads)] {
+                      return torch_library().inference(network.get());
+                    }};
 }
 #else
 std::optional<Contestant> torch_step(const Problem&, int) { return std::nullopt; }
+std::optional<Contestant> torch_inference(const Problem&, int) { return std::nullopt; }
 #endif
 
 }  // namespace hindsight::bench

@@ -6,11 +6,12 @@
 extern "C" {
 
 struct HindsightTorchProblem {
-  int lstm;  ///< 1: LSTM, 0: RNN with tanh
+  const char* model;  ///< lstm, rnn, gru or bilstm
   std::int64_t T, B, I, H;
-  const float* x;               ///< (T, B, I)
-  const std::int64_t* targets;  ///< (T, B)
-  const float *weight_ih, *weight_hh, *bias_ih, *bias_hh, *readout_weight, *readout_bias;
+  const float* x;                  ///< (T, B, I)
+  const std::int64_t* targets;     ///< (T, B)
+  const float* const* parameters;  ///< of the network in torch's order, then of the readout
+  std::int64_t parameter_count;
   double learning_rate, clip_norm;
   int threads;
 };
@@ -19,5 +20,7 @@ struct HindsightTorchProblem {
 void* hindsight_torch_make(const HindsightTorchProblem* problem);
 /// One step: zero_grad, forward, cross-entropy, backward, clip_grad_norm_, SGD. Returns the loss.
 double hindsight_torch_step(void* network);
+/// Network and readout over the whole sequence without gradients. Returns the sum of the outputs.
+double hindsight_torch_inference(void* network);
 void hindsight_torch_destroy(void* network);
 }
