@@ -3,13 +3,16 @@
 #include <hindsight/autograd/ops/scan.h>
 #include <hindsight/autograd/tensor/blas.h>
 #include <hindsight/autograd/tensor/parallel.h>
+#include <hindsight/autograd/tensor/pool.h>
 
 #include <algorithm>
 #include <type_traits>
 
 /// Before a loop over several arrays: no iteration reads what another one writes, so that registers
 /// may hold several. The compiler cannot see it where the arrays are many.
-#if defined(__clang__)
+#if defined(__clang__) && defined(HINDSIGHT_ADDRESS_SANITIZER)
+#define HINDSIGHT_INDEPENDENT_ITERATIONS  // clang++ warns where the sanitizers prevent it
+#elif defined(__clang__)
 #define HINDSIGHT_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
 #else
 #define HINDSIGHT_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
