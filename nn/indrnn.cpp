@@ -21,8 +21,8 @@ Variable IndRnnCell::project(const Indices& symbols) const {
 }
 
 State IndRnnCell::step(const Variable& px, const State& state) const {
-  const auto sum = px + weight_hh * state.recurrent();
-  return {nonlinearity_ == Nonlinearity::relu ? Variable(relu(sum)) : Variable(tanh(sum))};
+  return {detail::with_nonlinearity(nonlinearity_, px + weight_hh * state.recurrent(),
+                                    [](const auto& h) { return Variable(h); })};
 }
 
 void IndRnnCell::clamp(Size longest) const {

@@ -84,6 +84,16 @@ void Unroller::add_cell(std::shared_ptr<Cell> cell, Rng& rng) {
     cell = std::make_shared<detail::DropoutWrapper>(cell, options_.recurrent_dropout, rng);
   if (options_.zoneout > 0)
     cell = std::make_shared<detail::ZoneoutWrapper>(cell, options_.zoneout, rng);
+  if (options_.residual && layer > 0) {
+    const bool joined = options_.bidirectional && options_.merge == Merge::concat;
+    const Size input = layer_input(static_cast<Size>(layer)),
+               output = cell->output_size() * (joined ? 2 : 1);
+    if (output != input) {
+      fail<OptionError>(
+          "Recurrent: residual layer {} is {} wide, its input {}: they cannot be added", layer,
+          output, input);
+    }
+  }
   add_child("", suffix, *cell);
   cells_.push_back(cell);
   if (!options_.learned_initial) return;

@@ -38,12 +38,14 @@ using States = pool::Vector<State>;
 
 /// The results of unrolling a network. O is the width of a cell's output: H, or P if projected.
 struct Unrolled {
-  Variable outputs;  ///< (T, B, O) of the last layer; (T, B, 2 O) if both directions are joined
+  /// (T, B, O) of the last layer, (T, B, 2 O) if both directions are joined; (B, T, ...) if
+  /// batch_first.
+  Variable outputs;
   /// The state of each layer and direction after each row's own last step; parts (B, width) as in
   /// Cell::state_sizes().
   States final;
-  /// If asked for: the state of each layer and direction after every step; parts (T, B, width),
-  /// zeros after a row's length.
+  /// If asked for: the state of each layer and direction after every step; parts (T, B, width), or
+  /// (B, T, width) if batch_first, zeros after a row's length.
   States states = {};
 };
 
@@ -81,8 +83,9 @@ class Unroller : public Module {
   }
 
   /// One time step through all layers, for decoding. x: (B, I); symbols: (B,); states: those of the
-  /// step before, or of the start if empty. The numbers are those of an unrolled run. Errors
-  /// likewise, and OptionError if bidirectional.
+  /// step before, or of the start if empty. In evaluation the numbers are those of an unrolled run;
+  /// in training, recurrent dropout draws anew for each step. Errors likewise, and OptionError if
+  /// bidirectional or reverse.
   Stepped step(const Variable& x, const States& states = {});
   Stepped step(const Indices& symbols, const States& states = {});
 

@@ -62,8 +62,14 @@ TruncatedBptt::TruncatedBptt(Unroller& network, const TruncatedBpttOptions& opti
   }
 }
 
-Variable TruncatedBptt::operator()(const Variable& inputs) { return next(inputs, &vectors_); }
-Variable TruncatedBptt::operator()(const Indices& symbols) { return next(symbols, &symbols_); }
+Variable TruncatedBptt::operator()(const Variable& inputs) {
+  if (symbols_) fail("TruncatedBptt: a stream of symbols is continued with vectors");
+  return next(inputs, &vectors_);
+}
+Variable TruncatedBptt::operator()(const Indices& symbols) {
+  if (vectors_) fail("TruncatedBptt: a stream of vectors is continued with symbols");
+  return next(symbols, &symbols_);
+}
 
 void TruncatedBptt::reset(const States& states) {
   vectors_ = Variable();
@@ -84,16 +90,18 @@ Variable TruncatedBptt::next(const Inputs& chunk, Inputs* history) {
   // The first steps run apart, as the next window starts from the state after them.
   const Size left = std::max<Size>(0, steps - (options_.window - options_.stride));
   std::vector<Variable> outputs;
-  States states = start_;
+  States states = start_, start = start_;
   for (const auto& [first, count] : {std::pair{Size{0}, left}, std::pair{left, steps - left}}) {
     if (count == 0) continue;
     const Unrolled run = network_(time.part(all, first, count), {.initial = states});
     outputs.push_back(run.outputs);
     states = run.final;
-    if (first == 0 && left > 0) start_ = constants(states);
+    if (first == 0 && left > 0) start = constants(states);
   }
+  Inputs kept = left < steps ? time.kept(all, left, steps - left) : Inputs();
   end_ = constants(states);
-  *history = left < steps ? time.kept(all, left, steps - left) : Inputs();
+  start_ = std::move(start);  // only now, as a run may throw
+  *history = std::move(kept);
   const Variable whole = outputs.size() == 1 ? outputs[0] : concat(outputs, time.axis);
   return slice(whole, time.axis, steps - fresh, fresh);
 }

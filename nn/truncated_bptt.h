@@ -25,8 +25,8 @@ struct TruncatedBpttOptions {
 /// BPTT(h; h'). window = stride = T is full backpropagation through time.
 class TruncatedBptt {
  public:
-  /// OptionError unless 1 <= stride <= window, or if the network is bidirectional. The network must
-  /// outlive this object.
+  /// OptionError unless 1 <= stride <= window, or if the network is bidirectional or reverse. The
+  /// network must outlive this object.
   TruncatedBptt(Unroller& network, const TruncatedBpttOptions& options);
 
   /// The outputs (k, B, O) of the next k <= stride steps, (B, k, O) if batch_first. Inputs that an

@@ -46,48 +46,56 @@ void check_next(const Cell& cell, const State& next, const State& given, Size ro
   }
 }
 
-/// Rows [first, first + count) of a state of `rows` rows.
-State rows_of(const State& state, Size rows, Size first, Size count) {
-  State result;
-  for (int k = 0; k < state.size(); ++k)
-    result.push_back(has_rows(state[k], rows) ? slice(state[k], 0, first, count) : state[k]);
-  return result;
-}
-
 /// The state of the sequences that have not ended; the others' wait until all steps are done.
 class LiveState {
  public:
-  LiveState(const State& all, Size rows) : state(all), rows_(rows) {}
+  LiveState(const State& all, Size rows) : state(all), rows_(rows) {
+    for (int k = 0; k < all.size(); ++k) by_row_.push_back(has_rows(all[k], rows));
+  }
 
   State state;
   Size rows() const { return rows_; }
   /// Sequences from place `count` on have ended.
   void keep(Size count) {
     if (count == rows_) return;
-    ended_.push_back(rows_of(state, rows_, count, rows_ - count));
-    state = rows_of(state, rows_, 0, count);
+    ended_.push_back(rows_of(count, rows_ - count));
+    state = rows_of(0, count);
     rows_ = count;
   }
-  /// The first `parts` parts with the rows of all sequences.
-  State all(int parts) const {
+  /// The state with the rows of all sequences.
+  State all() const {
     State result;
-    for (int k = 0; k < parts; ++k) {
-      Size rows = rows_;
-      for (const State& ended : ended_) rows += ended[k].size(0);
-      Sequence joined(rows);
-      if (!ended_.empty()) joined.put_steps(0, state[k]);
-      Size place = rows_;
-      for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) {
-        joined.put_steps(place, (*ended)[k]);
-        place += (*ended)[k].size(0);
-      }
-      result.push_back(ended_.empty() ? state[k] : joined.values());
+    for (int k = 0; k < state.size(); ++k) {
+      const bool whole = ended_.empty() || !by_row_[static_cast<std::size_t>(k)];
+      result.push_back(whole ? state[k] : joined(k));
     }
     return result;
   }
 
  private:
+  State rows_of(Size first, Size count) const {
+    State result;
+    for (int k = 0; k < state.size(); ++k) {
+      result.push_back(by_row_[static_cast<std::size_t>(k)] ? slice(state[k], 0, first, count)
+                                                            : state[k]);
+    }
+    return result;
+  }
+  Variable joined(int k) const {
+    Size rows = rows_;
+    for (const State& ended : ended_) rows += ended[k].size(0);
+    Sequence all(rows);
+    all.put_steps(0, state[k]);
+    Size place = rows_;
+    for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended) {
+      all.put_steps(place, (*ended)[k]);
+      place += (*ended)[k].size(0);
+    }
+    return all.values();
+  }
+
   Size rows_;
+  pool::Vector<bool> by_row_;  // which parts have a row for each sequence, and are not shared
   pool::Vector<State> ended_;
 };
 
@@ -107,7 +115,7 @@ class StepRun {
 
   StepResults run(State* state) {
     for (Size i = begin_; i < end_;) i += run_block(i);
-    *state = live_.all(parts_);
+    *state = live_.all();
     StepResults results{layer_.wants_outputs ? outputs_.values() : Variable(), {}};
     for (const Sequence& part : states_) results.states.push_back(part.values());
     return results;
@@ -248,11 +256,12 @@ StepResults run_segment(const Layer& layer, Size begin, Size end, State* state) 
   std::vector<Variable> given;
   for (int k = 0; k < state->size(); ++k) given.push_back((*state)[k]);
   const std::vector<Variable> all = checkpoint(run, given);
-  const std::size_t parts = layer.cell->state_sizes().size();
-  for (std::size_t k = 0; k < parts; ++k) (*state)[static_cast<int>(k)] = all[k];
+  // What begin() appended is part of the state: a step may have changed it.
+  const std::size_t given_parts = given.size(), parts = layer.cell->state_sizes().size();
+  for (std::size_t k = 0; k < given_parts; ++k) (*state)[static_cast<int>(k)] = all[k];
   StepResults results;
-  for (std::size_t k = parts; layer.wants_states && k < 2 * parts; ++k)
-    results.states.push_back(all[k]);
+  for (std::size_t k = 0; layer.wants_states && k < parts; ++k)
+    results.states.push_back(all[given_parts + k]);
   if (layer.wants_outputs) results.outputs = all.back();
   return results;
 }

@@ -40,6 +40,7 @@ State Wrapper::step_reading(const Variable& h, const char* wanted, const Variabl
                             State state) const {
   state.set_recurrent(h);
   State next = inner().step(px, state);
+  next.set_recurrent({});  // for a step that returns a changed copy of its state
   if (!state.recurrent_was_read()) {
     fail<OptionError>(
         "{} needs a cell whose products read State::recurrent(); the step of this one does not",
@@ -61,8 +62,8 @@ State DropoutWrapper::begin(const State& initial) const {
 State DropoutWrapper::step(const Variable& px, const State& state) const {
   if (!training()) return inner().step(px, state);
   const Variable& mask = state[state.size() - 1];
-  State next =
-      step_reading(state[0] * mask, "recurrent dropout", px, first_parts(state, state.size() - 1));
+  State next = step_reading(state.recurrent() * mask, "recurrent dropout", px,
+                            first_parts(state, state.size() - 1));
   next.push_back(mask);
   return next;
 }
@@ -82,7 +83,9 @@ State ZoneoutWrapper::begin(const State& initial) const {
 
 State ZoneoutWrapper::step(const Variable& px, const State& state) const {
   const int own = training() ? 2 : 0, given = state.size() - own;
-  State next = inner().step(px, first_parts(state, given));
+  const State inner_state = first_parts(state, given);
+  State next = inner().step(px, inner_state);
+  if (inner_state.recurrent_was_read()) state.recurrent();  // for a wrapper around this one
   const Widths widths = state_sizes();
   if (!training()) {
     for (int k = 0; k < static_cast<int>(widths.size()); ++k)

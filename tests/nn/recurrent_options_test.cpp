@@ -241,6 +241,10 @@ TEST_CASE("bad options and inputs of single steps") {
         "Recurrent: the network has no cells: add some first");
   CHECK(message_of<OptionError>([&] { Lstm bad({.input = 2, .hidden = 3, .zoneout = 1}, rng); }) ==
         "Recurrent: zoneout 1 is outside of [0, 1)");
+  CHECK(message_of<OptionError>([&] {
+          nn::Stack stack({.input = 2, .residual = true}, rng);
+          stack.add<nn::GruCell>(1, rng).add<nn::GruCell>(3, rng);
+        }) == "Recurrent: residual layer 1 is 3 wide, its input 1: they cannot be added");
 }
 
 }  // namespace

@@ -134,6 +134,10 @@ TEST_CASE("bad windows and chunks") {
   CHECK(message_of<OptionError>([&] { nn::TruncatedBptt(both, {.window = 2, .stride = 2}); }) ==
         "TruncatedBptt: a network that reads from the end needs whole sequences");
   nn::TruncatedBptt bptt(lstm, {.window = 4, .stride = 2});
+  bptt(slice(stream(), 0, 0, 2));
+  CHECK(message_of<Error>([&] {
+          bptt(Indices(std::vector<int>{0, 1}, {1, 2}));
+        }) == "TruncatedBptt: a stream of vectors is continued with symbols");
   CHECK(message_of<ShapeError>([&] { bptt(slice(stream(), 0, 0, 3)); }) ==
         "TruncatedBptt: a chunk is (3, 2, 3); 1 to 2 time steps along axis 0 are needed");
 }

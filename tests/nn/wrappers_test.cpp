@@ -59,6 +59,9 @@ TEST_CASE("gradients through every wrapper") {
   check(make<Recurrent<nn::ResidualCell<nn::LstmCell>>>(deep));
   check(make<Recurrent<nn::ResidualCell<nn::ZoneoutCell<nn::LayerNormCell<nn::LstmCell>>>>>(deep,
                                                                                             0.2));
+  check(make<Recurrent<nn::DropoutCell<nn::ZoneoutCell<nn::LstmCell>>>>(deep, 0.4, 0.2));
+  check(make<Recurrent<nn::LayerNormCell<nn::DropoutCell<nn::GruCell>>>>(deep, 0.4));
+  check(make<Recurrent<nn::DropoutCell<nn::DropoutCell<nn::GruCell>>>>(deep, 0.2, 0.3));
   nn::RecurrentOptions options = deep;
   options.recurrent_dropout = 0.3;
   options.zoneout = 0.2;
@@ -103,6 +106,20 @@ TEST_CASE("recurrent dropout has one mask for the sequence, and none in evaluati
   CHECK(std::abs(static_cast<double>(dropped) - 200) < 60);  // 5 deviations of 12
   const nn::Evaluation mode;
   CHECK(same_bits(network(zeros, {.initial = ones}).outputs.value(), Tensor::full({3, 2, 400}, 1)));
+}
+
+TEST_CASE("a step may return a changed copy of its state") {
+  struct Copies : nn::RnnCell {
+    using nn::RnnCell::RnnCell;
+    nn::State step(const Variable& px, const nn::State& state) const override {
+      nn::State next = state;
+      next[0] = nn::RnnCell::step(px, state)[0];
+      return next;
+    }
+  };
+  auto copies = make<Recurrent<nn::LayerNormCell<Copies>>>(kSizes);
+  auto plain = make<Recurrent<nn::LayerNormCell<nn::RnnCell>>>(kSizes);
+  CHECK(same_bits(copies(inputs()).outputs.value(), plain(inputs()).outputs.value()));
 }
 
 TEST_CASE("zoneout keeps units of every part, and takes the expectation in evaluation") {
