@@ -22,8 +22,9 @@
 /// before it.
 namespace hindsight::detail {
 
-inline Direction opposite(Direction direction) {
-  return direction == Direction::forward ? Direction::reverse : Direction::forward;
+inline hindsight::Direction opposite(hindsight::Direction direction) {
+  return direction == hindsight::Direction::forward ? hindsight::Direction::reverse
+                                                    : hindsight::Direction::forward;
 }
 
 /// The lines of a shape along an axis, one for each index of the other axes: line l has `count`
@@ -80,12 +81,12 @@ void for_each_block(const Lines& lines, Range range, F&& f) {
 /// Fills `out` along the lines: each element is step(position, running), where `running` is the
 /// value of the element before it, in double; for the first one it is start(line).
 template <class T, class Start, class Step>
-void scan(const Lines& lines, Range range, Direction direction, T* out, Start&& start,
+void scan(const Lines& lines, Range range, hindsight::Direction direction, T* out, Start&& start,
           Step&& step) {
   for_each_block(lines, range, [&](Size line, auto width) {
     double running[kBlock];
     for (Size j = 0; j < width; ++j) running[j] = start(line + j);
-    const bool forward = direction == Direction::forward;
+    const bool forward = direction == hindsight::Direction::forward;
     const Size first = lines.start(line);
     for (Size k = 0; k < lines.count; ++k) {
       const Size row = first + (forward ? k : lines.count - 1 - k) * lines.inner;
@@ -99,7 +100,7 @@ void scan(const Lines& lines, Range range, Direction direction, T* out, Start&& 
 
 /// The same for all lines of `out`, from one value.
 template <class T, class Step>
-void scan(const Tensor& out, int axis, double start, Direction direction, Step&& step) {
+void scan(const Tensor& out, int axis, double start, hindsight::Direction direction, Step&& step) {
   const Lines lines(out.shape(), axis);
   for_all_lines(lines, [&](Range range) {
     scan(
@@ -108,13 +109,15 @@ void scan(const Tensor& out, int axis, double start, Direction direction, Step&&
 }
 
 /// Replaces element i by the one before it (in reverse, after it), or by `edge` at the end.
-inline Variable shifted(const Variable& x, int axis, Direction direction, const Variable& edge) {
+inline Variable shifted(const Variable& x, int axis, hindsight::Direction direction,
+                        const Variable& edge) {
   const Size rest = x.size(axis) - 1;
-  if (direction == Direction::forward) return concat({edge, slice(x, axis, 0, rest)}, axis);
+  if (direction == hindsight::Direction::forward)
+    return concat({edge, slice(x, axis, 0, rest)}, axis);
   return concat({slice(x, axis, 1, rest), edge}, axis);
 }
 
-inline Variable shifted(const Variable& x, int axis, Direction direction) {
+inline Variable shifted(const Variable& x, int axis, hindsight::Direction direction) {
   Shape one = x.shape();
   one.set(axis, 1);
   return shifted(x, axis, direction, Variable(Tensor::zeros(one, x.dtype())));
