@@ -60,7 +60,8 @@ Tensor swapped(const Tensor& states) {
 
 OnnxCase case_of(const json& given, DType dtype) {
   const json &attributes = given["attributes"], &inputs = given["inputs"];
-  for (const auto& [name, value] : attributes.items()) {
+  for (const auto& attribute : attributes.items()) {
+    const std::string& name = attribute.key();
     const Names known = {"hidden_size",  "direction",          "layout", "activations", "clip",
                          "input_forget", "linear_before_reset"};
     INFO("attribute ", name);

@@ -267,7 +267,7 @@ double delay_line_error(Size taps, std::uint64_t seed) {
 
 TEST_CASE("a reservoir of 100 units predicts NARMA-10") {
   double mean = 0;
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
     const double error = reservoir_error(100, seed), line = delay_line_error(40, seed);
     INFO("seed ", seed, ": ", error, ", delay line ", line);
     CHECK(std::abs(line - 0.148) < 0.02);

@@ -50,7 +50,8 @@ TEST_CASE("with one window of all steps it is full backpropagation, bit for bit"
 // The gradient of a chunk's loss is that of a run from the state `window - stride` steps before
 // the chunk, taken as a constant.
 TEST_CASE("gradients reach back over the window") {
-  for (const auto& [window, stride] : {std::pair<Size, Size>{3, 3}, {6, 3}, {5, 2}, {4, 1}}) {
+  for (const auto& sizes : {std::pair<Size, Size>{3, 3}, {6, 3}, {5, 2}, {4, 1}}) {
+    const Size window = sizes.first, stride = sizes.second;
     CAPTURE(window);
     CAPTURE(stride);
     Lstm lstm = make();
